@@ -1,0 +1,1 @@
+"""What a feature is, how it is computed, where it is kept."""

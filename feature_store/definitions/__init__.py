@@ -1,0 +1,1 @@
+"""One function a feature; the registry finds every module in this folder."""

@@ -1,0 +1,106 @@
+"""What users did, as flat arrays: the form in which matrix, recall and online store all read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+SECONDS_PER_DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class History:
+    """Events of several users: the events of user `u` are `offsets[u]:offsets[u + 1]`, oldest first.
+
+    offsets:  (users + 1,) int64
+    item:     (events,) int32, row in the catalog; events of items outside it are not held
+    time:     (events,) int64, seconds since 1970 UTC; events of one basket share their time
+    kind:     (events,) uint8, index in `schema.EVENT_KINDS`
+    quantity: (events,) float32, pieces
+    value:    (events,) float32, money paid
+    """
+
+    offsets: NDArray[np.int64]
+    item: NDArray[np.int32]
+    time: NDArray[np.int64]
+    kind: NDArray[np.uint8]
+    quantity: NDArray[np.float32]
+    value: NDArray[np.float32]
+
+    @property
+    def users(self) -> int:
+        return len(self.offsets) - 1
+
+    @cached_property
+    def user(self) -> NDArray[np.int32]:
+        """The user row of each event, shape (events,)."""
+        return np.repeat(np.arange(self.users, dtype=np.int32), np.diff(self.offsets))
+
+    def of(self, user: int) -> History:
+        """The history of one user, as views."""
+        start, end = int(self.offsets[user]), int(self.offsets[user + 1])
+        return History(
+            np.array([0, end - start], dtype=np.int64),
+            self.item[start:end],
+            self.time[start:end],
+            self.kind[start:end],
+            self.quantity[start:end],
+            self.value[start:end],
+        )
+
+    def select(self, keep: NDArray[np.bool_]) -> History:
+        """The events for which `keep` (events,) is true; every user stays, perhaps without events."""
+        counts = np.bincount(self.user[keep], minlength=self.users)
+        return History(
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            self.item[keep],
+            self.time[keep],
+            self.kind[keep],
+            self.quantity[keep],
+            self.value[keep],
+        )
+
+    def before(self, time: int) -> History:
+        """The events strictly before `time` (seconds since 1970 UTC)."""
+        return self.select(self.time < time)
+
+
+def empty_history(users: int = 1) -> History:
+    """Histories of users who have done nothing yet."""
+    return History(
+        np.zeros(users + 1, np.int64),
+        np.empty(0, np.int32),
+        np.empty(0, np.int64),
+        np.empty(0, np.uint8),
+        np.empty(0, np.float32),
+        np.empty(0, np.float32),
+    )
+
+
+def build_history(
+    user: NDArray[np.integer],
+    item: NDArray[np.integer],
+    time: NDArray[np.integer],
+    kind: NDArray[np.integer],
+    quantity: NDArray[np.floating],
+    value: NDArray[np.floating],
+    *,
+    users: int,
+) -> History:
+    """A history from events in any order; all arrays have shape (events,), `user` holds rows below `users`.
+
+    Events of one user at one time are ordered by item, so that equal sets of events give equal arrays.
+    """
+    order = np.lexsort((value, quantity, item, time, user))
+    counts = np.bincount(user, minlength=users)
+    return History(
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        item[order].astype(np.int32),
+        time[order].astype(np.int64),
+        kind[order].astype(np.uint8),
+        quantity[order].astype(np.float32),
+        value[order].astype(np.float32),
+    )

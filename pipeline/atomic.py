@@ -1,0 +1,77 @@
+"""Files and folders that are either whole or not there: written aside, synced, renamed.
+
+A reader never sees half of anything, and a process killed at any moment leaves the last good version.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_ASIDE = ".tmp-"
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _aside(target: Path) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target.parent / f"{_ASIDE}{target.name}-{uuid.uuid4().hex[:8]}"
+
+
+@contextmanager
+def atomic_file(target: Path) -> Iterator[Path]:
+    """A path to write; when the block ends without an error it becomes `target`."""
+    aside = _aside(target)
+    try:
+        yield aside
+        _sync(aside)
+        aside.replace(target)
+        _sync(target.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """An empty folder to fill; when the block ends without an error it becomes `target`, replacing what was there."""
+    aside = _aside(target)
+    aside.mkdir()
+    try:
+        yield aside
+        for path in aside.rglob("*"):
+            _sync(path)
+        _sync(aside)
+        if target.exists():
+            old = _aside(target)
+            target.rename(old)
+            aside.rename(target)
+            shutil.rmtree(old)
+        else:
+            aside.rename(target)
+        _sync(target.parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Replace `target` by `text` (UTF-8) in one step."""
+    with atomic_file(target) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def sweep(folder: Path) -> int:
+    """Remove what killed runs left aside below `folder`; only call it while holding the lock. Returns how many."""
+    left = [path for path in folder.rglob(f"{_ASIDE}*") if path.exists()]
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    return len(left)

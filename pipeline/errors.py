@@ -1,0 +1,41 @@
+"""What can stop a day, each with what a person should do about it."""
+
+from __future__ import annotations
+
+from feature_store.errors import VitrineError
+
+
+class PipelineError(VitrineError):
+    """A stage cannot do its work."""
+
+
+class SettingsError(PipelineError):
+    """Settings are missing, unknown or of the wrong type."""
+
+
+class SourceError(PipelineError):
+    """A source cannot be reached, or lacks a table or a column that the mapping names."""
+
+
+class EmptyDayError(PipelineError):
+    """A day that should have rows has none."""
+
+
+class DayOutsideDataError(PipelineError):
+    """The day lies before or after what the source or the archive holds."""
+
+
+class DataContractError(PipelineError):
+    """Rows break a contract: names table, column, rule, count and the first bad rows."""
+
+
+class LockedError(PipelineError):
+    """Another run holds the lock of this day for longer than this run may wait."""
+
+
+class StorageError(PipelineError):
+    """The disk is full, read-only or fails."""
+
+
+class ReleaseError(PipelineError):
+    """A release folder is incomplete or was changed after it was published."""

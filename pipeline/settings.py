@@ -1,0 +1,233 @@
+"""Every choice in one frozen object, read once at the entry and passed as an argument.
+
+Layers, the later wins: defaults below, `config/settings.yaml`, overlays named by `VITRINE_CONFIG` (comma separated),
+`VITRINE_` environment variables (`__` between levels), arguments. Unknown keys are errors.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from pipeline.errors import SettingsError
+from pipeline.workspace import Workspace
+
+PREFIX = "VITRINE_"
+CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "config"
+"""The repository's own config folder; `VITRINE_CONFIG_FOLDER` names another."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Compute(_Section):
+    """What one stage may take of the machine."""
+
+    threads: int = Field(2, ge=1)
+    memory_limit: str = "1GB"
+    """DuckDB's own; it spills to disk above it."""
+
+
+class Clean(_Section):
+    """Facts of the shop that cleaning must know."""
+
+    excluded_departments: tuple[str, ...] = ()
+    """Departments whose lines are no articles (fuel, coupons, fees)."""
+
+
+class Evaluation(_Section):
+    """How a release is judged."""
+
+    holdout: Literal["following", "preceding"] = "preceding"
+    """`following`: train up to the day, judge on the days after it (back-tests, the demo).
+    `preceding`: train up to a horizon before the day, judge on the days up to it (live: the future is not there yet)."""
+    horizon_days: int = Field(7, ge=1)
+    list_size: int = Field(20, ge=1)
+    baselines: bool = True
+
+
+class Training(_Section):
+    """How examples are made and the ranker is fitted."""
+
+    weeks: int = Field(6, ge=1)
+    """Label windows of `horizon_days` each, walking back from the cut."""
+    negatives_per_user: int = Field(50, ge=1)
+    trees: int = Field(200, ge=1)
+    leaves: int = Field(31, ge=2)
+    learning_rate: float = Field(0.08, gt=0)
+    min_rows_per_leaf: int = Field(100, ge=1)
+
+
+class Serving(_Section):
+    """The HTTP layer."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0)
+    clock: Literal["now", "snapshot"] = "now"
+    """`snapshot`: the moment of asking is the end of the release's day, for demo data that ended years ago."""
+    reload_url: str | None = None
+    """Where a run tells serving to reload; none: nobody is told."""
+    online_timeout_ms: int = Field(50, ge=1)
+
+
+class Logging(_Section):
+    format: Literal["console", "json"] = "console"
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class RecallQuota(_Section):
+    """How many candidates a recall source may offer to a scene."""
+
+    quota: int = Field(ge=1)
+
+
+class Scene(_Section):
+    """One place in the shop where a list is shown."""
+
+    recall: dict[str, RecallQuota]
+    exclude_bought: bool = False
+    """Leave out what the user has bought (shops where nobody buys the same thing twice)."""
+    max_per_category: int | None = None
+
+
+class Settings(_Section):
+    work_dir: Path = Path("work")
+    database_url: SecretStr | None = None
+    """SQLAlchemy URL of the business database; none: the demo shop in the work folder."""
+    online_store_url: SecretStr | None = None
+    """redis://…; none: the SQLite file in the work folder."""
+    mlflow_url: str | None = None
+    """MLflow tracking and registry; none: the SQLite file in the work folder."""
+    releases_dir: Path | None = None
+    """None: `releases` in the work folder."""
+    source: Path = Path("sources/demo.yaml")
+    """Mapping of the business database, below the config folder or absolute."""
+    day: dt.date | None = None
+    """The day of a run that names none."""
+    seed: int = 0
+    online_prefix: str = "vitrine"
+    lock_wait_seconds: float = Field(0, ge=0)
+    compute: Compute = Compute()
+    clean: Clean = Clean()
+    evaluation: Evaluation = Evaluation()
+    training: Training = Training()
+    serving: Serving = Serving()
+    log: Logging = Logging()
+    scenes: dict[str, Scene] = {}
+    """`config/scenes.yaml`."""
+
+    @property
+    def workspace(self) -> Workspace:
+        return Workspace(self.work_dir)
+
+    @property
+    def releases(self) -> Path:
+        return self.releases_dir or self.workspace.releases
+
+    @property
+    def horizon(self) -> dt.timedelta:
+        return dt.timedelta(days=self.evaluation.horizon_days)
+
+    def cut(self, day: dt.date) -> dt.date:
+        """The last day that a ranker trained by the run of `day` may see."""
+        return day if self.evaluation.holdout == "following" else day - self.horizon
+
+    def last_judged(self, day: dt.date) -> dt.date:
+        """The last day whose events the run of `day` reads, for judging only when it lies after `day`."""
+        return self.cut(day) + self.horizon
+
+
+def config_folder() -> Path:
+    return Path(os.environ.get(f"{PREFIX}CONFIG_FOLDER", CONFIG_FOLDER))
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise SettingsError(str(path), expected="a YAML file", found=str(error), remedy="Mend or create it.") from error
+    if not isinstance(content, dict):
+        raise SettingsError(str(path), expected="a mapping", found=type(content).__name__, remedy="Begin with `key: value`.")
+    return content
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """`VITRINE_TRAINING__TREES=50` -> {"training": {"trees": "50"}}; names of other purposes are left alone."""
+    tree: dict[str, Any] = {}
+    for name, value in sorted(environment.items()):
+        path = name.removeprefix(PREFIX).lower().split("__")
+        if name.startswith(PREFIX) and path[0] not in {"config", "config_folder"} and not path[0].startswith("test_"):
+            branch = tree
+            for key in path[:-1]:
+                branch = branch.setdefault(key, {})
+            branch[path[-1]] = yaml.safe_load(value) if value[:1] in "[{" else value
+    return tree
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid on `base`; mappings are merged, everything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _leaves(tree: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}"
+
+
+def layers(overlays: tuple[Path, ...] = (), arguments: Mapping[str, Any] | None = None) -> list[tuple[str, dict[str, Any]]]:
+    """What each place says, weakest first, as (name of the place, values)."""
+    folder = config_folder()
+    named = tuple(Path(p) for p in os.environ.get(f"{PREFIX}CONFIG", "").split(",") if p)
+    files = [folder / "settings.yaml", *named, *overlays]
+    found = [(str(path), _read_yaml(path)) for path in files]
+    scenes = folder / "scenes.yaml"
+    return [
+        (str(scenes), {"scenes": _read_yaml(scenes)}),
+        *found,
+        ("environment", _from_environment(os.environ)),
+        ("arguments", dict(arguments or {})),
+    ]
+
+
+def load_settings(overlays: tuple[Path, ...] = (), arguments: Mapping[str, Any] | None = None) -> Settings:
+    """The settings in force.
+
+    Raises:
+        SettingsError: an unknown key, a wrong type or an unreadable file; names the key.
+    """
+    merged: dict[str, Any] = {}
+    for _, values in layers(overlays, arguments):
+        merged = _merge(merged, values)
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"setting `{key}`",
+            expected=first["msg"],
+            found="an unknown key" if first["type"] == "extra_forbidden" else repr(first.get("input")),
+            remedy=f"Mend it in {origin(key, overlays, arguments)}; `vitrine config` lists every setting.",
+        ) from error
+
+
+def origin(key: str, overlays: tuple[Path, ...] = (), arguments: Mapping[str, Any] | None = None) -> str:
+    """The place that decided the setting `key` (dotted): a file, `environment`, `arguments` or `default`."""
+    for place, values in reversed(layers(overlays, arguments)):
+        if any(leaf == key or leaf.startswith(f"{key}.") for leaf in _leaves(values)):
+            return place
+    return "default"

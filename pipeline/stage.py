@@ -1,0 +1,126 @@
+"""What every stage has in common: one result, one lock, start and end in the log, seconds and peak memory."""
+
+from __future__ import annotations
+
+import datetime as dt
+import errno
+import fcntl
+import functools
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.errors import LockedError, StorageError
+from pipeline.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage did: `rows` is its headline count, `counts` everything else worth knowing."""
+
+    paths: tuple[Path, ...]
+    rows: int
+    counts: dict[str, float] = field(default_factory=dict)
+    stage: str = ""
+    day: dt.date = dt.date.min
+    seconds: float = 0.0
+    peak_memory_bytes: int = 0
+
+
+Stage = Callable[[dt.date, Settings], StageResult]
+
+
+def _reset_peak_memory() -> None:
+    """Make the kernel forget the process's highest resident size, so that each stage shows its own (Linux)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        log.debug("peak memory is of the whole process")
+
+
+def _peak_memory_bytes() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+@contextmanager
+def day_lock(day: dt.date, settings: Settings) -> Iterator[None]:
+    """Hold the run of `day`; the kernel lets go when the process dies, however it dies.
+
+    Raises:
+        LockedError: another process holds it and `lock_wait_seconds` have passed.
+    """
+    path = settings.workspace.locks / f"{day}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as handle:
+        deadline = time.monotonic() + settings.lock_wait_seconds
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    handle.seek(0)
+                    raise LockedError(
+                        f"day {day}",
+                        expected="no other run of this day",
+                        found=f"one that holds {path}: {handle.read().strip() or 'unknown'}",
+                        remedy="Wait for it, stop it, or set `lock_wait_seconds` to queue behind it.",
+                    ) from None
+                time.sleep(0.1)
+        handle.seek(0)
+        handle.truncate()
+        handle.write(json.dumps({"pid": os.getpid(), "since": dt.datetime.now(dt.UTC).isoformat(timespec="seconds")}))
+        handle.flush()
+        yield
+
+
+_DISK = {errno.ENOSPC: "a full disk", errno.EDQUOT: "a used-up quota", errno.EROFS: "a read-only disk", errno.EFBIG: "a file limit"}
+
+
+@contextmanager
+def storage_errors(stage: str, settings: Settings) -> Iterator[None]:
+    """Translate what the disk says into something a person can act on."""
+    try:
+        yield
+    except OSError as error:
+        message = str(error)
+        trouble = _DISK.get(error.errno or 0) or ("a full disk" if "No space left" in message else None)
+        if trouble is None:
+            raise
+        raise StorageError(
+            f"stage {stage}",
+            expected=f"room to write below {settings.work_dir}",
+            found=f"{trouble} ({message})",
+            remedy="Free space and run the stage again; the last good partitions are untouched.",
+        ) from error
+
+
+def stage(work: Stage) -> Stage:
+    """Turn a function of a day and settings into a stage: logged, timed, its disk errors made clear."""
+    name = work.__name__
+
+    @functools.wraps(work)
+    def run(day: dt.date, settings: Settings) -> StageResult:
+        log.info("stage started", extra={"stage": name, "day": str(day)})
+        _reset_peak_memory()
+        start = time.perf_counter()
+        with storage_errors(name, settings):
+            result = work(day, settings)
+        seconds, peak = time.perf_counter() - start, _peak_memory_bytes()
+        log.info(
+            "stage finished",
+            extra={"stage": name, "day": str(day), "rows": result.rows, "seconds": round(seconds, 2), **result.counts},
+        )
+        return StageResult(result.paths, result.rows, result.counts, name, day, seconds, peak)
+
+    return run

@@ -1,0 +1,81 @@
+"""Where everything lies below the work folder. Every path of the pipeline is made here."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+
+Day = dt.date
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folders of one shop. `raw` and `clean` hold one Parquet file per table and UTC day of the row's cursor."""
+
+    root: Path
+
+    @property
+    def raw(self) -> Path:
+        return self.root / "raw"
+
+    @property
+    def clean(self) -> Path:
+        return self.root / "clean"
+
+    @property
+    def ledger(self) -> Path:
+        """SQLite: watermarks and one row per table and extraction."""
+        return self.root / "ledger.db"
+
+    @property
+    def demo_shop(self) -> Path:
+        return self.root / "demo" / "shop.db"
+
+    @property
+    def online_store(self) -> Path:
+        return self.root / "feature_store.db"
+
+    @property
+    def mlflow(self) -> Path:
+        return self.root / "mlflow.db"
+
+    @property
+    def releases(self) -> Path:
+        return self.root / "releases"
+
+    @property
+    def locks(self) -> Path:
+        return self.root / "locks"
+
+    def partition(self, layer: Path, table: str, day: Day) -> Path:
+        """The file of one table and day in `raw` or `clean`."""
+        return layer / table / f"day={day}" / "part.parquet"
+
+    def features(self, day: Day) -> Path:
+        """The snapshot of the end of `day`."""
+        return self.root / "features" / f"day={day}"
+
+    def train(self, day: Day) -> Path:
+        """The ranker trained by the run of `day`."""
+        return self.root / "train" / f"day={day}"
+
+    def recall(self, day: Day) -> Path:
+        """The recall indexes fitted on everything up to the end of `day`."""
+        return self.root / "recall" / f"day={day}"
+
+    def evaluation(self, day: Day) -> Path:
+        return self.root / "evaluation" / f"day={day}"
+
+    def reports(self, day: Day) -> Path:
+        """What a person reads about the run of `day`."""
+        return self.root / "reports" / f"day={day}"
+
+
+def partition_days(layer: Path, table: str) -> list[Day]:
+    """The days for which `layer` (raw or clean) holds a partition of `table`, ascending."""
+    return sorted(
+        dt.date.fromisoformat(folder.name.removeprefix("day="))
+        for folder in (layer / table).glob("day=*")
+        if (folder / "part.parquet").exists()
+    )
