@@ -1,0 +1,108 @@
+"""The part of users' histories that concerns each row: their earlier events with the same item, category, brand …"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_store.history import SECONDS_PER_DAY, History
+from feature_store.spec import Column
+
+
+@dataclass(frozen=True)
+class Occurrences:
+    """For n rows, the events of the row's user that share the row's group, oldest first.
+
+    Rows of one user with the same group share a slot, so that each event is looked at once.
+    Sums run over a slot's events in time order: a row's value does not depend on the rows around it, to the bit.
+
+    slot_of_row: (n,) int64
+    slot:        (events,) int64, a user's events in time order
+    age_days:    (events,) float64, from the event to the moment of asking, above 0
+    first:       (events,) bool, the first of the slot's events with this time (one basket counts once)
+    """
+
+    slot_of_row: NDArray[np.int64]
+    slots: int
+    slot: NDArray[np.int64]
+    age_days: NDArray[np.float64]
+    first: NDArray[np.bool_]
+    pieces: NDArray[np.float32]
+    money: NDArray[np.float32]
+
+    def _sum(self, weights: NDArray[np.float64]) -> Column:
+        per_slot = np.bincount(self.slot, weights=weights, minlength=self.slots)
+        return per_slot[self.slot_of_row].astype(np.float32)
+
+    def _within(self, days: float | None) -> NDArray[np.float64]:
+        return np.ones(len(self.slot)) if days is None else (self.age_days <= days).astype(np.float64)
+
+    def count(self, days: float | None = None) -> Column:
+        """Baskets, in the last `days` or ever."""
+        return self._sum(self.first * self._within(days))
+
+    def quantity(self, days: float | None = None) -> Column:
+        """Pieces, in the last `days` or ever."""
+        return self._sum(self.pieces * self._within(days))
+
+    def spent(self, days: float | None = None) -> Column:
+        """Money, in the last `days` or ever."""
+        return self._sum(self.money * self._within(days))
+
+    def decayed(self, half_life_days: float) -> Column:
+        """Baskets, each worth half after every `half_life_days`."""
+        return self._sum(self.first * np.exp2(-self.age_days / half_life_days))
+
+    @cached_property
+    def days_since_last(self) -> Column:
+        """Days since the latest event; NaN where there is none."""
+        per_slot = np.full(self.slots, np.nan)
+        per_slot[self.slot] = self.age_days  # oldest first: the latest stays
+        return per_slot[self.slot_of_row].astype(np.float32)
+
+    @cached_property
+    def days_since_first(self) -> Column:
+        """Days since the earliest event; NaN where there is none."""
+        per_slot = np.full(self.slots, np.nan)
+        per_slot[self.slot[::-1]] = self.age_days[::-1]
+        return per_slot[self.slot_of_row].astype(np.float32)
+
+    @cached_property
+    def mean_gap_days(self) -> Column:
+        """Mean days between baskets; NaN below two baskets."""
+        baskets = self.count()
+        gaps = np.maximum(baskets - 1, np.float32(1))
+        span = self.days_since_first - self.days_since_last
+        return np.where(baskets >= 2, span / gaps, np.float32(np.nan)).astype(np.float32)  # noqa: PLR2004 - a gap has two ends
+
+
+def occurrences(
+    history: History,
+    asked_at: NDArray[np.int64],
+    group_of_item: NDArray[np.int32],
+    user: NDArray[np.int32],
+    item: NDArray[np.int32],
+) -> Occurrences:
+    """The occurrences of each row's group, given the users' histories before `asked_at` (users,).
+
+    group_of_item: (items,) group row; user, item: (n,) rows of history and catalog.
+    """
+    groups = int(group_of_item.max(initial=0)) + 1
+    wanted = user.astype(np.int64) * groups + group_of_item[item]
+    unique, slot_of_row = np.unique(wanted, return_inverse=True)
+    of_event = history.user.astype(np.int64) * groups + group_of_item[history.item]
+    at = np.minimum(np.searchsorted(unique, of_event), max(len(unique) - 1, 0))
+    held = (unique[at] == of_event) if len(unique) else np.zeros(len(of_event), bool)
+    slot, time = at[held], history.time[held]
+    age = (asked_at[history.user[held]] - time) / SECONDS_PER_DAY
+    # An event opens a basket when the event before it in its slot has another time.
+    order = np.argsort(slot, kind="stable")
+    first = np.ones(len(slot), bool)
+    repeat = (slot[order][1:] == slot[order][:-1]) & (time[order][1:] == time[order][:-1])
+    first[order[1:]] = ~repeat
+    return Occurrences(
+        slot_of_row, len(unique), slot, age, first, history.quantity[held], history.value[held]
+    )

@@ -1,0 +1,63 @@
+"""What a recall source is: fitted once a day on what everybody did, asked for candidates at every request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_store.catalog import Catalog
+from feature_store.history import History
+
+
+@dataclass(frozen=True)
+class Asker:
+    """The one user who asks: what they did before, in rows of the catalog, and when they ask (seconds since 1970 UTC)."""
+
+    history: History
+    asked_at: int
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What a source offers, best first; equal scores in order of item row, so that the same question has one answer.
+
+    items: (k,) int32, distinct rows of the catalog; scores: (k,) float32, comparable within the source only
+    """
+
+    items: NDArray[np.int32]
+    scores: NDArray[np.float32]
+
+
+class RecallSource(Protocol):
+    """One way to find items worth ranking. Indexes are plain arrays, so that serving maps them into memory."""
+
+    name: ClassVar[str]
+
+    @classmethod
+    def fit(cls, history: History, catalog: Catalog, as_of: int) -> Self:
+        """Learn from every event before `as_of` (seconds since 1970 UTC); `history` holds no later one."""
+
+    def candidates(self, asker: Asker, k: int) -> Candidates:
+        """At most `k` items for the asker; may be fewer, or none for a user without history."""
+
+    def arrays(self) -> Mapping[str, NDArray[np.generic]]:
+        """The index, one `.npy` file a name."""
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Self:
+        """The source as it was when `arrays` were taken; arrays may be memory-mapped and read-only."""
+
+
+def best(items: NDArray[np.int32], scores: NDArray[np.floating], k: int) -> Candidates:
+    """The `k` items of highest score above 0, in the order that `Candidates` promises."""
+    positive = scores > 0
+    items, scores = items[positive], scores[positive].astype(np.float32)
+    if len(items) > k:  # keep every item that ties with the k-th, then order
+        kth = np.partition(scores, len(scores) - k)[len(scores) - k]
+        items, scores = items[scores >= kth], scores[scores >= kth]
+    order = np.lexsort((items, -scores))[:k]
+    return Candidates(items[order].astype(np.int32), scores[order])

@@ -1,0 +1,127 @@
+"""The only path from a user and a moment to a list. Evaluation and serving both call `recommend`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_store.history import History, build_history, empty_history
+from feature_store.matrix import ItemSide, Rows, UserSide, assemble
+from feature_store.online.store import UserRecord
+from feature_store.registry import registry, stored_features
+from pipeline.recommender import policy
+from pipeline.recommender.recall.source import Asker, RecallSource
+from pipeline.recommender.release import Release
+from pipeline.settings import Scene
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question. `asked_at`: seconds since 1970 UTC; `exclude`: item ids the answer must not hold."""
+
+    user_id: str
+    asked_at: int
+    size: int = 20
+    scene: str = "home"
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One item of an answer: `sources` proposed it, `score` ranked it (comparable within this answer only)."""
+
+    item_id: str
+    title: str
+    score: float
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A list, best first, and how far it fell short of a full answer (0: personal with everything)."""
+
+    items: tuple[Choice, ...]
+    degrade_level: int = 0
+    degrade_reason: str = ""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the recall sources of a scene offer to one asker.
+
+    items: (n,) int32, distinct, ascending; scores: source -> (n,) float32, NaN where the source did not offer the item
+    """
+
+    items: NDArray[np.int32]
+    scores: Mapping[str, NDArray[np.float32]]
+
+
+def offer(sources: Mapping[str, RecallSource], scene: Scene, asker: Asker) -> Offer:
+    """Ask every source of the scene for its quota and merge the answers. Training and recommending both call it."""
+    found = {name: sources[name].candidates(asker, quota.quota) for name, quota in scene.recall.items()}
+    items = np.unique(np.concatenate([c.items for c in found.values()])) if found else np.empty(0, np.int32)
+    scores = {}
+    for name, candidates in found.items():
+        scores[name] = np.full(len(items), np.nan, np.float32)
+        scores[name][np.searchsorted(items, candidates.items)] = candidates.scores
+    return Offer(items.astype(np.int32), scores)
+
+
+def history_of(record: UserRecord, item_side: ItemSide) -> History:
+    """The record's events in rows of the release's catalog; events with items it does not hold are left out."""
+    rows = item_side.catalog.rows(record.item)
+    known = rows >= 0
+    nobody = np.zeros(int(known.sum()), np.int32)
+    return build_history(
+        nobody, rows[known], record.time[known], record.kind[known], record.quantity[known], record.value[known], users=1
+    )
+
+
+def default_values() -> NDArray[np.float32]:
+    """The stored vector of a user nobody has seen: every feature's own default."""
+    return np.array([feature.default for feature in stored_features("user")], np.float32)
+
+
+def recommend(request: Request, release: Release, record: UserRecord | None) -> Answer:
+    """The list for one request, from what the online store knows of the user (None: nothing).
+
+    Raises:
+        KeyError: the release has no such scene.
+    """
+    scene = release.scenes[request.scene]
+    history = history_of(record, release.item_side).before(request.asked_at) if record else empty_history()
+    offered = offer(release.recall, scene, Asker(history, request.asked_at))
+    kept = policy.allowed(offered.items, release.item_side.catalog, history, scene, request.exclude)
+    items = offered.items[kept]
+    scores = {name: column[kept] for name, column in offered.scores.items()}
+    rank = score(release, record.values if record else default_values(), history, request.asked_at, items, scores)
+    order = policy.arrange(items, rank, release.item_side.catalog, scene, request.size)
+    catalog = release.item_side.catalog
+    return Answer(
+        tuple(
+            Choice(
+                str(catalog.ids[items[at]]),
+                str(catalog.titles[items[at]]),
+                float(rank[at]),
+                tuple(name for name, column in scores.items() if not np.isnan(column[at])),
+            )
+            for at in order
+        )
+    )
+
+
+def score(
+    release: Release,
+    values: NDArray[np.float32],
+    history: History,
+    asked_at: int,
+    items: NDArray[np.int32],
+    recall: Mapping[str, NDArray[np.float32]],
+) -> NDArray[np.float32]:
+    """The ranker's scores of `items` (n,) for one user."""
+    user_side = UserSide(values[None, :], history, np.array([asked_at], np.int64))
+    rows = Rows(np.zeros(len(items), np.int32), items, recall)
+    return release.ranker.score(assemble(release.manifest.features, registry(), release.item_side, user_side, rows))
