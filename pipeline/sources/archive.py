@@ -1,0 +1,123 @@
+"""Partition files of `raw` and `clean`: written whole, known by their checksum, read only when they still match it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import hashlib
+import io
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from feature_store.errors import ArchiveError
+from pipeline.atomic import atomic_file, sweep
+from pipeline.settings import Settings
+from pipeline.sources.ledger import Ledger, Partition
+from pipeline.workspace import Workspace, partition_days
+
+log = logging.getLogger(__name__)
+RAW, CLEAN = "raw", "clean"
+_REMEDY = {
+    RAW: "Run `vitrine stage extract` for this day: it reads damaged partitions again.",
+    CLEAN: "Run `vitrine stage clean` for this day: it makes damaged partitions again.",
+}
+
+
+@contextmanager
+def archive_lock(settings: Settings) -> Iterator[None]:
+    """Only one run writes the archive at a time, whatever its day; the others wait. What killed runs left is removed."""
+    path = settings.workspace.locks / "archive.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("waiting for another run to leave the archive", extra={"lock": str(path)})
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        for layer in (RAW, CLEAN):
+            sweep(_folder(settings.workspace, layer))
+        yield
+
+
+def write_partition(workspace: Workspace, layer: str, name: str, day: dt.date, table: pa.Table) -> Partition:
+    """Put the rows of one day in place; the same rows make the same bytes."""
+    buffer = io.BytesIO()
+    pq.write_table(table.combine_chunks(), buffer, compression="zstd", row_group_size=max(len(table), 1))
+    content = buffer.getbuffer()
+    target = partition_file(workspace, layer, name, day)
+    with atomic_file(target) as aside:
+        aside.write_bytes(content)
+    return Partition(rows=len(table), checksum=hashlib.sha256(content).hexdigest())
+
+
+def read_partition(
+    workspace: Workspace, layer: str, name: str, day: dt.date, known: Partition, columns: list[str] | None = None
+) -> pa.Table:
+    """The rows of one day.
+
+    Raises:
+        ArchiveError: the file is missing, differs from what the ledger knows, or is no Parquet; names file and remedy.
+    """
+    path = partition_file(workspace, layer, name, day)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise _damaged(layer, path, "no file") from None
+    if hashlib.sha256(content).hexdigest() != known.checksum:
+        raise _damaged(layer, path, "a file with another checksum")
+    try:
+        return pq.read_table(io.BytesIO(content), columns=columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _damaged(layer, path, str(error)) from error
+
+
+def damaged_days(workspace: Workspace, layer: str, name: str, known: Mapping[dt.date, Partition]) -> list[dt.date]:
+    """Days whose file is missing or is not the one that the ledger knows."""
+    return [day for day, partition in known.items() if _checksum(workspace, layer, name, day) != partition.checksum]
+
+
+def remove_unknown(workspace: Workspace, layer: str, name: str, known: Mapping[dt.date, Partition]) -> None:
+    """Take away files that a killed run put in place but never entered in the ledger."""
+    for day in set(partition_days(_folder(workspace, layer), name)) - set(known):
+        partition_file(workspace, layer, name, day).unlink()
+
+
+def require_partitions(ledger: Ledger, layer: str, name: str, day: dt.date) -> dict[dt.date, Partition]:
+    """The partitions of a table up to `day`, as the ledger has them.
+
+    Raises:
+        ArchiveError: there are none.
+    """
+    known = {each: partition for each, partition in ledger.partitions(layer, name).items() if each <= day}
+    if not known:
+        raise ArchiveError(
+            f"archive, {layer} table `{name}`",
+            expected=f"partitions up to {day}",
+            found="none",
+            remedy="Run `vitrine stage extract`, then `vitrine stage clean`, for this day.",
+        )
+    return known
+
+
+def partition_file(workspace: Workspace, layer: str, name: str, day: dt.date) -> Path:
+    return workspace.partition(_folder(workspace, layer), name, day)
+
+
+def _folder(workspace: Workspace, layer: str) -> Path:
+    return workspace.raw if layer == RAW else workspace.clean
+
+
+def _checksum(workspace: Workspace, layer: str, name: str, day: dt.date) -> str | None:
+    try:
+        return hashlib.sha256(partition_file(workspace, layer, name, day).read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return None
+
+
+def _damaged(layer: str, path: Path, found: str) -> ArchiveError:
+    return ArchiveError(str(path), expected="the partition that the ledger knows", found=found, remedy=_REMEDY[layer])

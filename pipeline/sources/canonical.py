@@ -1,0 +1,84 @@
+"""Canonical tables as Arrow: the types every partition has, and the way a source's values become them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from feature_store.schema import Column, Table
+from pipeline.errors import SourceError
+
+ARROW_TYPES = {
+    "text": pa.string(),
+    "integer": pa.int64(),
+    "real": pa.float64(),
+    "time": pa.timestamp("us", tz="UTC"),
+}
+_NAIVE = pa.timestamp("us")
+_ZERO_DATE = "0000-00-00"
+"""What MySQL keeps where an application had no date; it means that there is none."""
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """Column names and types of `table` in Parquet; nulls are a matter of the contracts."""
+    return pa.schema([(name, ARROW_TYPES[column.type]) for name, column in table.columns.items()])
+
+
+def canonical_column(values: Sequence[Any] | pa.Array, column: Column, zone: str, where: str) -> pa.Array:
+    """`values` as the database driver gave them, in the canonical type; times without a zone are of `zone`.
+
+    Raises:
+        SourceError: a value that is no such thing, e.g. a word in a column of numbers.
+    """
+    array = values if isinstance(values, pa.Array) else _array(values)
+    target = ARROW_TYPES[column.type]
+    try:
+        return _times(array, zone) if column.type == "time" else _plain(array, target)
+    except pa.ArrowInvalid as error:
+        raise SourceError(
+            where,
+            expected=f"values of type {column.type}",
+            found=f"{array.type} with {error}",
+            remedy="Map another column, or an expression that casts it.",
+        ) from error
+
+
+def _array(values: Sequence[Any]) -> pa.Array:
+    """Arrow's own reading; columns of mixed types (SQLite, MySQL's zero dates) go through text."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _plain(array: pa.Array, target: pa.DataType) -> pa.Array:
+    if pa.types.is_binary(array.type):
+        array = array.cast(pa.string())
+    if pa.types.is_floating(array.type) and pa.types.is_string(target):
+        array = array.cast(pa.int64()) if _is_whole(array) else array
+    return array.cast(target)
+
+
+def _is_whole(array: pa.Array) -> bool:
+    """Whether ids came as 12.0 because the column holds nulls."""
+    return bool(pc.all(pc.equal(pc.floor(array), array)).as_py())
+
+
+def _times(array: pa.Array, zone: str) -> pa.Array:
+    if pa.types.is_string(array.type):
+        array = pc.if_else(pc.starts_with(array, _ZERO_DATE), pa.scalar(None, pa.string()), array)
+        array = array.cast(_NAIVE)
+    elif pa.types.is_date(array.type) or (pa.types.is_timestamp(array.type) and array.type.tz is None):
+        array = array.cast(_NAIVE)
+    elif pa.types.is_timestamp(array.type):
+        return array.cast(ARROW_TYPES["time"])
+    elif not pa.types.is_null(array.type):
+        raise pa.ArrowInvalid("no date or time")
+    naive = array.cast(_NAIVE)
+    if zone == "UTC":
+        return naive.cast(ARROW_TYPES["time"])
+    # An hour that a clock shows twice is taken as the first; one that it skips begins when the skip ends.
+    return pc.assume_timezone(naive, zone, ambiguous="earliest", nonexistent="latest").cast(ARROW_TYPES["time"])

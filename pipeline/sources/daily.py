@@ -1,0 +1,57 @@
+"""A stream of rows ordered by cursor, cut into one table per UTC day."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from feature_store.schema import Table
+from pipeline.errors import SourceError
+
+
+def by_day(batches: Iterable[pa.Table], table: Table) -> Iterator[tuple[dt.date, pa.Table]]:
+    """One table per UTC day of the cursor, its rows in an order that the database has no say in.
+
+    Raises:
+        SourceError: a day comes back after a later one; its file would lose rows.
+    """
+    held: list[pa.Table] = []
+    current: dt.date | None = None
+    for batch in batches:
+        for day, rows in _split(batch, table.cursor):
+            if current is not None and day < current:
+                raise _unordered(table, current, day)
+            if current is not None and day > current:
+                yield current, _ordered(held, table)
+                held = []
+            current = day
+            held.append(rows)
+    if current is not None:
+        yield current, _ordered(held, table)
+
+
+def _split(batch: pa.Table, cursor: str) -> Iterator[tuple[dt.date, pa.Table]]:
+    batch = batch.sort_by(cursor)
+    offset = 0
+    for run in pc.value_counts(batch[cursor].cast(pa.date32(), safe=False)).to_pylist():
+        yield run["values"], batch.slice(offset, run["counts"])
+        offset += run["counts"]
+
+
+def _ordered(rows: list[pa.Table], table: Table) -> pa.Table:
+    """By cursor and key, then by everything else, so that equal keys too have one order."""
+    first = [table.cursor, *table.key]
+    names = first + [name for name in table.columns if name not in first]
+    return pa.concat_tables(rows).sort_by([(name, "ascending") for name in names])
+
+
+def _unordered(table: Table, later: dt.date, earlier: dt.date) -> SourceError:
+    return SourceError(
+        f"canonical table `{table.name}`",
+        expected=f"rows ordered by `{table.cursor}`",
+        found=f"{earlier} after {later}",
+        remedy="Map a cursor column of one type and format.",
+    )
