@@ -51,6 +51,20 @@ class History:
             self.value[start:end],
         )
 
+    def take(self, users: NDArray[np.integer]) -> History:
+        """The histories of some users, in the order given."""
+        counts = np.diff(self.offsets)[users]
+        starts = np.repeat(self.offsets[:-1][users] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+        events = (starts + np.arange(counts.sum())).astype(np.int64)
+        return History(
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            self.item[events],
+            self.time[events],
+            self.kind[events],
+            self.quantity[events],
+            self.value[events],
+        )
+
     def select(self, keep: NDArray[np.bool_]) -> History:
         """The events for which `keep` (events,) is true; every user stays, perhaps without events."""
         counts = np.bincount(self.user[keep], minlength=self.users)
@@ -62,6 +76,14 @@ class History:
             self.quantity[keep],
             self.value[keep],
         )
+
+    def latest(self, events: int) -> History:
+        """At most the last `events` of each user: what a bounded online store keeps."""
+        counts = np.diff(self.offsets)
+        if counts.max(initial=0) <= events:
+            return self
+        from_end = np.repeat(self.offsets[1:], counts) - np.arange(len(self.item))
+        return self.select(from_end <= events)
 
     def before(self, time: int) -> History:
         """The events strictly before `time` (seconds since 1970 UTC)."""

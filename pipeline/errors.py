@@ -39,3 +39,7 @@ class StorageError(PipelineError):
 
 class ReleaseError(PipelineError):
     """A release folder is incomplete or was changed after it was published."""
+
+
+class ReloadError(PipelineError):
+    """Serving could not be told of a release, or refused it."""

@@ -40,6 +40,8 @@ class Clean(_Section):
 
     excluded_departments: tuple[str, ...] = ()
     """Departments whose lines are no articles (fuel, coupons, fees)."""
+    cancelled_statuses: tuple[str, ...] = ("cancelled", "canceled")
+    """Order statuses, in lower case, whose lines were not bought after all."""
 
 
 class Evaluation(_Section):
@@ -63,6 +65,9 @@ class Training(_Section):
     leaves: int = Field(31, ge=2)
     learning_rate: float = Field(0.08, gt=0)
     min_rows_per_leaf: int = Field(100, ge=1)
+    feature_fraction: float = Field(0.6, gt=0, le=1)
+    truncation_level: int = Field(30, ge=1)
+    """Pairs below this rank do not count; a little above the list's size (LightGBM's own advice)."""
 
 
 class Serving(_Section):
@@ -113,6 +118,8 @@ class Settings(_Section):
     """The day of a run that names none."""
     seed: int = 0
     online_prefix: str = "vitrine"
+    online_history_events: int = Field(3000, ge=1)
+    """Latest events kept per user online; training and evaluation look no further back either."""
     lock_wait_seconds: float = Field(0, ge=0)
     compute: Compute = Compute()
     clean: Clean = Clean()
@@ -130,6 +137,22 @@ class Settings(_Section):
     @property
     def releases(self) -> Path:
         return self.releases_dir or self.workspace.releases
+
+    @property
+    def online_url(self) -> str:
+        """Where the online store is; holds a password in production, so never log it."""
+        if self.online_store_url is not None:
+            return self.online_store_url.get_secret_value()
+        return self.online_file_url
+
+    @property
+    def online_file_url(self) -> str:
+        """The SQLite file in the work folder: the online store, or its fallback."""
+        return f"sqlite:///{self.workspace.online_store}"
+
+    @property
+    def mlflow_uri(self) -> str:
+        return self.mlflow_url or f"sqlite:///{self.workspace.mlflow}"
 
     @property
     def horizon(self) -> dt.timedelta:
@@ -180,14 +203,6 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _leaves(tree: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{path}{key}.")
-        else:
-            yield f"{path}{key}"
-
-
 def layers(overlays: tuple[Path, ...] = (), arguments: Mapping[str, Any] | None = None) -> list[tuple[str, dict[str, Any]]]:
     """What each place says, weakest first, as (name of the place, values)."""
     folder = config_folder()
@@ -228,6 +243,20 @@ def load_settings(overlays: tuple[Path, ...] = (), arguments: Mapping[str, Any] 
 def origin(key: str, overlays: tuple[Path, ...] = (), arguments: Mapping[str, Any] | None = None) -> str:
     """The place that decided the setting `key` (dotted): a file, `environment`, `arguments` or `default`."""
     for place, values in reversed(layers(overlays, arguments)):
-        if any(leaf == key or leaf.startswith(f"{key}.") for leaf in _leaves(values)):
+        if any(leaf == key or leaf.startswith(f"{key}.") for leaf, _ in _flatten(values)):
             return place
     return "default"
+
+
+def origins(overlays: tuple[Path, ...] = ()) -> dict[str, tuple[Any, str]]:
+    """Every setting in force: dotted key -> (value, the place that decided it); secrets are masked."""
+    settings = load_settings(overlays)
+    return {key: (value, origin(key, overlays)) for key, value in _flatten(settings.model_dump(mode="json"))}
+
+
+def _flatten(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flatten(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value

@@ -1,0 +1,141 @@
+"""The stored features of every user, item and category as of the end of a day."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_store.catalog import Catalog, build_catalog
+from feature_store.errors import ArchiveError, FeatureSetMismatchError
+from feature_store.matrix import ItemSide
+from feature_store.offline import Archive, end_of_day
+from feature_store.registry import feature_set_id, stored_features
+from feature_store.schema import LEVELS
+from feature_store.spec import ENTITIES, Entity, Feature
+from feature_store.tables import Events, Prices
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_KEYS: Mapping[Entity, str] = {"user": "user_id", "item": "item_id", "category": "category"}
+_META = "snapshot.json"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Stored features of the end of a day.
+
+    as_of:  seconds since 1970 UTC
+    users:  (users,) ids, ascending; user_values: (users, stored user features) float32
+    """
+
+    as_of: int
+    item_side: ItemSide
+    users: NDArray[np.str_]
+    user_values: NDArray[np.float32]
+
+    def values_of(self, user: str) -> NDArray[np.float32] | None:
+        """The stored vector of one user, None for an unknown one."""
+        at = int(np.searchsorted(self.users, user))
+        return self.user_values[at] if at < len(self.users) and self.users[at] == user else None
+
+
+def compute_snapshot(archive: Archive, day: dt.date) -> dict[Entity, pa.Table]:
+    """One table per entity: its key, for items also title and groups, and every stored feature as float32.
+
+    Rows are all entities known at the end of the day, in order of key; one that did nothing has every default.
+    """
+    return {entity: _entity_table(archive, entity, end_of_day(day)) for entity in ENTITIES}
+
+
+def _entity_table(archive: Archive, entity: Entity, as_of: int) -> pa.Table:
+    import ibis
+
+    key = _KEYS[entity]
+    result = _entities(archive, entity, as_of)
+    for source, features in _by_source(entity).items():
+        before = {"events": archive.events, "prices": archive.prices}[source].filter(lambda t: t["seconds"] < as_of)
+        view = {"events": Events, "prices": Prices}[source](before, as_of)
+        values = before.group_by(key).aggregate(**{f.name: f.compute(view) for f in features})
+        result = result.left_join(values, key).drop(f"{key}_right")
+    columns = {f.name: ibis.coalesce(result[f.name], f.default).cast("float32") for f in stored_features(entity)}
+    return archive.connection.to_pyarrow(result.mutate(**columns).order_by(key))
+
+
+def _by_source(entity: Entity) -> dict[str, list[Feature]]:
+    groups: dict[str, list[Feature]] = {}
+    for feature in stored_features(entity):
+        groups.setdefault(feature.inputs[0], []).append(feature)
+    return groups
+
+
+def _entities(archive: Archive, entity: Entity, as_of: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Ibis is untyped
+    """The keys known at the end of the day; an item or user the shop created later is not."""
+    import ibis
+
+    moment = ibis.literal(dt.datetime.fromtimestamp(as_of, dt.UTC), "timestamp('UTC')")
+    items = archive.items.filter(archive.items["created_at"] < moment)
+    if entity == "item":
+        return items.select("item_id", **{name: ibis.coalesce(items[name], "") for name in ("title", *LEVELS)})
+    if entity == "category":
+        return items.select(category=ibis.coalesce(items["category"], "")).distinct()
+    return archive.users.filter(archive.users["created_at"] < moment).select("user_id")
+
+
+def write_snapshot(folder: Path, tables: Mapping[Entity, pa.Table], day: dt.date) -> None:
+    """Write the tables and what they were made by into `folder`, byte for byte the same for the same values."""
+    import pyarrow.parquet as pq
+
+    for entity, table in tables.items():
+        pq.write_table(table, folder / f"{entity}.parquet", compression="zstd")
+    meta = {"day": str(day), "as_of": end_of_day(day), "feature_set": feature_set_id()}
+    (folder / _META).write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
+
+
+def read_snapshot(folder: Path) -> Snapshot:
+    """The snapshot of a day as arrays.
+
+    Raises:
+        ArchiveError: not there or unreadable.
+        FeatureSetMismatchError: computed by another feature set than this code defines.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        meta = json.loads((folder / _META).read_text(encoding="utf-8"))
+        tables = {entity: pq.read_table(folder / f"{entity}.parquet") for entity in ENTITIES}
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise ArchiveError(
+            str(folder), expected="a snapshot", found=str(error), remedy="Run `vitrine stage features` for this day."
+        ) from error
+    if meta["feature_set"] != feature_set_id():
+        raise FeatureSetMismatchError(str(folder), made_by=meta["feature_set"], this_code=feature_set_id())
+    return arrays_of(tables, meta["as_of"])
+
+
+def arrays_of(tables: Mapping[Entity, pa.Table], as_of: int) -> Snapshot:
+    """Tables of a snapshot in the form the matrix reads: item rows in the order of the catalog."""
+    items = tables["item"]
+    ids = items["item_id"].to_pylist()
+    catalog = build_catalog(ids, items["title"].to_pylist(), {level: items[level].to_pylist() for level in LEVELS})
+    item_values = np.empty((len(ids), len(stored_features("item"))), np.float32)
+    item_values[catalog.rows_of_ids(ids)] = _values(items, "item")
+    categories = tables["category"]
+    names = np.asarray(categories["category"].to_pylist(), np.str_)
+    category_values = _values(categories, "category")[np.searchsorted(names, catalog.names["category"])]
+    users = np.asarray(tables["user"]["user_id"].to_pylist(), np.str_)
+    order = np.argsort(users)
+    return Snapshot(as_of, ItemSide(catalog, item_values, category_values), users[order], _values(tables["user"], "user")[order])
+
+
+def _values(table: pa.Table, entity: Entity) -> NDArray[np.float32]:
+    columns = [table[f.name].to_numpy() for f in stored_features(entity)]
+    return np.column_stack(columns).astype(np.float32) if columns else np.empty((len(table), 0), np.float32)

@@ -1,0 +1,94 @@
+"""What a stored feature sees of a canonical table: rows before the end of the day, and the words to aggregate them.
+
+Values are Ibis expressions, so the same definition runs on DuckDB and on Spark. Every word takes `days`, the window that
+ends with the day; without it the word looks at everything before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:  # definitions are imported by serving, which has no Ibis
+    import ibis.expr.types as ir
+
+Value: TypeAlias = Any
+"""An Ibis aggregate; Ibis' own types are not checked here."""
+
+SECONDS_PER_DAY = 86_400
+
+
+class _AsOf:
+    def __init__(self, table: ir.Table, as_of: int) -> None:
+        self.table, self.as_of = table, as_of
+
+    @property
+    def age_days(self) -> Value:
+        """Days from the row's moment to the end of the day, above 0."""
+        return (self.as_of - self.table["seconds"]) / float(SECONDS_PER_DAY)
+
+    def within(self, days: float | None) -> Value:
+        """Whether the row lies in the last `days`; None (everything) for no window."""
+        return None if days is None else self.table["seconds"] >= self.as_of - int(days * SECONDS_PER_DAY)
+
+    def between(self, first: float, last: float) -> Value:
+        """Whether the row is at least `first` and less than `last` days old."""
+        return (self.age_days > first) & (self.age_days <= last)
+
+
+class Events(_AsOf):
+    """Purchases before the end of the day, one row per order line."""
+
+    def baskets(self, days: float | None = None) -> Value:
+        """Distinct baskets."""
+        return self.table["basket_id"].nunique(where=self.within(days))
+
+    def buyers(self, days: float | None = None) -> Value:
+        """Distinct users."""
+        return self.table["user_id"].nunique(where=self.within(days))
+
+    def items(self, days: float | None = None) -> Value:
+        """Distinct items."""
+        return self.table["item_id"].nunique(where=self.within(days))
+
+    def lines(self, days: float | None = None) -> Value:
+        """Order lines."""
+        return self.table.count(where=self.within(days))
+
+    def quantity(self, days: float | None = None) -> Value:
+        """Pieces."""
+        return self.table["quantity"].sum(where=self.within(days))
+
+    def spent(self, days: float | None = None) -> Value:
+        """Money paid."""
+        return self.table["value"].sum(where=self.within(days))
+
+    def discount(self, days: float | None = None) -> Value:
+        """Money taken off."""
+        return self.table["discount"].sum(where=self.within(days))
+
+    def discount_share(self, days: float | None = None) -> Value:
+        """Money taken off as a share of the regular price; none where nothing was sold."""
+        regular = self.spent(days) + self.discount(days)
+        return self.discount(days) / regular.nullif(0)
+
+    def days_since_last(self) -> Value:
+        return self.age_days.min()
+
+    def days_since_first(self) -> Value:
+        return self.age_days.max()
+
+
+class Prices(_AsOf):
+    """The price list: one row for each change before the end of the day."""
+
+    def latest(self) -> Value:
+        """The price in force at the end of the day."""
+        return self.table["price"].argmax(self.table["seconds"])
+
+    def mean(self, days: float | None = None) -> Value:
+        """Mean of the prices that came into force."""
+        return self.table["price"].mean(where=self.within(days))
+
+    def changes(self, days: float | None = None) -> Value:
+        """How many prices came into force."""
+        return self.table.count(where=self.within(days))

@@ -1,0 +1,218 @@
+"""The `vitrine` command: it parses, asks, and prints."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import sys
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from feature_store.errors import VitrineError
+from pipeline.errors import SettingsError
+from pipeline.logs import configure_logging
+from pipeline.progress import console as progress_console
+from pipeline.settings import Settings, load_settings, origins
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+demo = typer.Typer(no_args_is_help=True, help="The demo shop.")
+app.add_typer(demo, name="demo")
+out = Console()
+
+Day = Annotated[str | None, typer.Option("--day", help="The day of the run, YYYY-MM-DD; default: `day` of the settings.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="For machines: logs and result as JSON, no bars.")]
+
+
+def _settings(*, quiet: bool = False, as_json: bool = False, arguments: dict[str, Any] | None = None) -> Settings:
+    over = dict(arguments or {})
+    if as_json or quiet:
+        over["log"] = {"format": "json"} if as_json else {"level": "ERROR"}
+    settings = load_settings(arguments=over)
+    progress_console.quiet = quiet or as_json or settings.log.format == "json"
+    if not (quiet or as_json or settings.log.format == "json"):
+        # A person watches bars and tables; the same facts as log lines would tear them apart.
+        settings = settings.model_copy(update={"log": settings.log.model_copy(update={"level": "WARNING"})})
+    configure_logging(settings.log)
+    return settings
+
+
+def _day(text: str | None, settings: Settings) -> dt.date:
+    if text is None and settings.day is not None:
+        return settings.day
+    try:
+        return dt.date.fromisoformat(text or "")
+    except ValueError as error:
+        raise SettingsError("--day", expected="a day as YYYY-MM-DD", found=repr(text), remedy="Name one, or set `day`.") from error
+
+
+@app.command()
+def run(
+    day: Day = None,
+    to: Annotated[str | None, typer.Option(help="Run every day from --day to this one, both included.")] = None,
+    sync_only: Annotated[bool, typer.Option("--sync-only", help="Rebuild features, online store and release from the archive; touch no source.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Run the whole pass of a day: extract … publish, then tell serving."""
+    from pipeline import day_run
+
+    settings = _settings(quiet=quiet, as_json=as_json)
+    first = _day(day, settings)
+    last = _day(to, settings) if to else first
+    for offset in range((last - first).days + 1):
+        today = first + dt.timedelta(days=offset)
+        results = day_run.run_and_record(today, settings, sync_only=sync_only)
+        if as_json:
+            print(json.dumps([asdict(result) for result in results], default=str))  # noqa: T201 - the answer for machines
+        elif not quiet:
+            from pipeline.closing import print_closing
+
+            print_closing(out, today, results, settings)
+
+
+@app.command()
+def stage(name: str, day: Day = None, quiet: Quiet = False, as_json: Json = False) -> None:
+    """Run one stage of a day: extract, clean, validate, features, sync, train, recall, evaluate, publish or reload."""
+    from pipeline.day_run import STAGES, load_stage
+    from pipeline.stage import day_lock
+
+    settings = _settings(quiet=quiet, as_json=as_json)
+    if name not in STAGES:
+        raise SettingsError("stage", expected=f"one of {', '.join(STAGES)}", found=name, remedy="Name one of them.")
+    today = _day(day, settings)
+    with day_lock(today, settings):
+        result = load_stage(name)(today, settings)
+    if as_json:
+        print(json.dumps(asdict(result), default=str))  # noqa: T201 - the answer for machines
+    elif not quiet:
+        from pipeline.closing import stage_table
+
+        out.print(stage_table([result]))
+
+
+@app.command()
+def evaluate(day: Day = None, quiet: Quiet = False, as_json: Json = False) -> None:
+    """Judge the release of a day beside the baselines, on the days that training did not see."""
+    from pipeline.closing import metric_table, read_metrics
+    from pipeline.day_run import load_stage
+    from pipeline.stage import day_lock
+
+    settings = _settings(quiet=quiet, as_json=as_json)
+    today = _day(day, settings)
+    with day_lock(today, settings):
+        load_stage("evaluate")(today, settings)
+    report = read_metrics(today, settings)
+    if as_json:
+        print(json.dumps(report))  # noqa: T201 - the answer for machines
+    elif not quiet:
+        out.print(metric_table(report))
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Default: `serving.host` of the settings.")] = None,
+    port: Annotated[int | None, typer.Option(help="Default: `serving.port` of the settings.")] = None,
+) -> None:
+    """Answer requests over HTTP with the release in use."""
+    given = {"VITRINE_SERVING__HOST": host, "VITRINE_SERVING__PORT": port}
+    os.environ.update({name: str(value) for name, value in given.items() if value is not None})
+    os.execv(sys.executable, [sys.executable, "-m", "serving"])  # noqa: S606 - serving is its own process, it imports no pipeline stage
+
+
+@app.command()
+def config() -> None:
+    """Print every setting in force and the place that decided it; secrets are masked."""
+    table = Table()
+    for column in ("setting", "value", "from"):
+        table.add_column(column, overflow="fold")
+    for key, (value, place) in origins().items():
+        table.add_row(key, str(value), place)
+    out.print(table)
+
+
+@app.command()
+def releases() -> None:
+    """List the releases, oldest first; the one in use is marked."""
+    from pipeline.recommender import release
+
+    settings = _settings(quiet=True)
+    in_use = release.current(settings.releases)
+    table = Table()
+    for column in ("release", "day", "in use", "metrics"):
+        table.add_column(column)
+    for name in release.names(settings.releases):
+        manifest = release.read_manifest(settings.releases / name)
+        metrics = "  ".join(f"{key} {value:.4f}" for key, value in manifest.metrics.items())
+        table.add_row(name, manifest.day, "yes" if name == in_use else "", metrics)
+    out.print(table)
+
+
+@app.command()
+def rollback(name: str) -> None:
+    """Make another release the one in use, then tell serving."""
+    from pipeline.day_run import load_stage
+    from pipeline.recommender import release
+
+    settings = _settings()
+    release.point_to(settings.releases, name)
+    load_stage("reload")(dt.date.fromisoformat(release.read_manifest(settings.releases / name).day), settings)
+    out.print(f"{name} is in use")
+
+
+@app.command()
+def features(name: Annotated[str | None, typer.Argument(help="Show one feature whole.")] = None) -> None:
+    """List the features, or show one: meaning, unit, default, inputs."""
+    from feature_store.registry import feature_set_id, registry
+
+    known = registry()
+    if name is not None and name not in known:
+        raise SettingsError("feature", expected="a feature of this list: `vitrine features`", found=name, remedy="Check the name.")
+    if name is not None:
+        feature = known[name]
+        out.print(f"[bold]{name}[/] ({feature.kind}, {feature.unit}, default {feature.default:g})\n{feature.description}\nfrom {', '.join(feature.inputs)}")
+        return
+    table = Table(title=f"Feature set {feature_set_id()}: {len(known)} features", title_justify="left")
+    for column in ("feature", "kind", "unit", "meaning"):
+        table.add_column(column)
+    for feature in known.values():
+        table.add_row(feature.name, feature.kind, feature.unit, feature.description.splitlines()[0])
+    out.print(table)
+
+
+@demo.command("load")
+def demo_load(
+    database_url: Annotated[str | None, typer.Option(help="SQLAlchemy URL; default: the SQLite file in the work folder.")] = None,
+    households: Annotated[int | None, typer.Option(help="Only so many households, for a small shop.")] = None,
+) -> None:
+    """Load The Complete Journey into a business database."""
+    from pipeline.demo.shop import load_demo_shop
+
+    settings = _settings()
+    settings.workspace.demo_shop.parent.mkdir(parents=True, exist_ok=True)
+    counts = load_demo_shop(database_url or f"sqlite:///{settings.workspace.demo_shop}", households=households)
+    for table, rows in counts.items():
+        out.print(f"{table:12} {rows:>12,}")
+
+
+def main() -> None:
+    """The outermost frame: what was raised on purpose is one clear line and exit code 1."""
+    try:
+        app()
+    except VitrineError as error:
+        if progress_console.quiet and load_settings_quietly() == "json":
+            print(json.dumps({"error": type(error).__name__, "message": str(error)}), file=sys.stderr)  # noqa: T201
+        else:
+            Console(stderr=True).print(f"[bold red]{type(error).__name__}[/]: ", end="")
+            print(error, file=sys.stderr)  # noqa: T201 - brackets in the message are not markup
+        sys.exit(1)
+
+
+def load_settings_quietly() -> str:
+    """The log format, whatever else is wrong with the settings."""
+    return "json" if "--json" in sys.argv else "console"

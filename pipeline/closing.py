@@ -1,0 +1,105 @@
+"""What a person reads when a run has ended: stages, metrics beside the baselines, one user's list, where to go next."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from feature_store.snapshot import read_snapshot
+from pipeline.knowledge import history_of_everybody, open_archive, record_of
+from pipeline.recommender.recommend import Answer, Request, recommend
+from pipeline.recommender.release import Release, current, load_release
+from pipeline.settings import Settings
+from pipeline.stage import StageResult
+
+SHOWN_ITEMS = 10
+_MEGABYTE = 1024 * 1024
+_TYPICAL_BASKETS = 30
+"""The user shown is the first with at least this many events: enough to see taste in the list."""
+
+
+def stage_table(results: Sequence[StageResult]) -> Table:
+    """Rows, seconds and peak memory of each stage, and of the run."""
+    table = Table(title="Stages", title_justify="left")
+    for name, right in (("stage", False), ("rows", True), ("seconds", True), ("peak MB", True), ("", False)):
+        table.add_column(name, justify="right" if right else "left")
+    for result in results:
+        counts = "  ".join(f"{name} {value:,.4g}" for name, value in list(result.counts.items())[:4])
+        peak = f"{result.peak_memory_bytes / _MEGABYTE:,.0f}"
+        table.add_row(result.stage, f"{result.rows:,}", f"{result.seconds:.1f}", peak, counts)
+    highest = max((result.peak_memory_bytes for result in results), default=0)
+    table.add_section()
+    table.add_row("all", "", f"{sum(r.seconds for r in results):.1f}", f"{highest / _MEGABYTE:,.0f}", "")
+    return table
+
+
+def metric_table(report: Mapping[str, Any]) -> Table:
+    """The release beside the baselines, judged on the same users and days."""
+    first, last = report["judged"]
+    table = Table(title=f"Next purchases of {report['users']:,} users, {first} … {last}", title_justify="left")
+    models: Mapping[str, Mapping[str, float]] = report["models"]
+    names = list(next(iter(models.values())))
+    table.add_column("model")
+    for name in names:
+        table.add_column(name, justify="right")
+    best = {name: max(values[name] for values in models.values()) for name in names}
+    for model, values in models.items():
+        cells = [f"[bold]{values[n]:.4f}[/]" if values[n] == best[n] else f"{values[n]:.4f}" for n in names]
+        table.add_row(model, *cells)
+    return table
+
+
+def read_metrics(day: dt.date, settings: Settings) -> dict[str, Any]:
+    """The evaluation of the run of `day`; empty when it has none."""
+    path = settings.workspace.evaluation(day) / "metrics.json"
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return content
+
+
+def print_closing(console: Console, day: dt.date, results: Sequence[StageResult], settings: Settings) -> None:
+    """The whole closing report of a run."""
+    console.print()
+    console.print(stage_table(results))
+    metrics = read_metrics(day, settings)
+    if metrics:
+        console.print(metric_table(metrics))
+    name = current(settings.releases)
+    if name:
+        release = load_release(settings.releases / name)
+        _print_example(console, day, release, settings)
+        console.print(f"Release  {settings.releases / name}")
+    console.print(f"Reports  {settings.workspace.reports(day)}  {settings.workspace.evaluation(day)}")
+    console.print("Next     [bold]vitrine serve[/]  then  [bold]curl -s localhost:8000/api/v1/recommend"
+                  " -H 'content-type: application/json' -d '{\"user_id\": \"1\"}'[/]", soft_wrap=True)
+
+
+def _print_example(console: Console, day: dt.date, release: Release, settings: Settings) -> None:
+    snapshot = read_snapshot(settings.workspace.features(day))
+    with open_archive(day, settings) as archive:
+        history = history_of_everybody(archive, snapshot, settings)
+    row = int(np.argmax(np.diff(history.offsets) >= _TYPICAL_BASKETS))
+    user, own = str(snapshot.users[row]), history.of(row)
+    answer = recommend(Request(user, snapshot.as_of, SHOWN_ITEMS), release, record_of(snapshot, history, row))
+    catalog = snapshot.item_side.catalog
+    _, latest = np.unique(own.item[::-1], return_index=True)
+    bought = own.item[::-1][np.sort(latest)][:SHOWN_ITEMS]
+    table = Table(title=f"User {user}", title_justify="left")
+    for column in ("bought last", "recommended", "proposed by"):
+        table.add_column(column)
+    for at in range(max(len(bought), len(answer.items))):
+        past = str(catalog.titles[bought[at]]) if at < len(bought) else ""
+        table.add_row(past, *_shown(answer, at))
+    console.print(table)
+
+
+def _shown(answer: Answer, at: int) -> tuple[str, str]:
+    if at >= len(answer.items):
+        return "", ""
+    choice = answer.items[at]
+    return choice.title, ", ".join(choice.sources)

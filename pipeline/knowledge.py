@@ -1,0 +1,92 @@
+"""What the recommender knows at the end of a day: the snapshot, everybody's history, and recall fitted on it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from feature_store.history import History
+from feature_store.offline import Archive, end_of_day
+from feature_store.online.store import UserRecord
+from feature_store.snapshot import Snapshot, arrays_of, compute_snapshot
+from pipeline.recommender.recall import SOURCES
+from pipeline.recommender.recall.source import RecallSource
+from pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """History rows are the snapshot's users; nothing in here happened after `snapshot.as_of`."""
+
+    snapshot: Snapshot
+    history: History
+    recall: Mapping[str, RecallSource]
+
+
+@contextmanager
+def open_archive(through: dt.date, settings: Settings) -> Iterator[Archive]:
+    """The cleaned partitions up to and including `through`, within the memory that the settings allow."""
+    workspace = settings.workspace
+    archive = Archive(
+        workspace.clean,
+        through,
+        memory_limit=settings.compute.memory_limit,
+        threads=settings.compute.threads,
+        spill=workspace.root / "spill",
+    )
+    try:
+        yield archive
+    finally:
+        archive.close()
+
+
+def learn(archive: Archive, day: dt.date, settings: Settings) -> Knowledge:
+    """Everything known at the end of `day`, computed from the archive."""
+    snapshot = arrays_of(compute_snapshot(archive, day), end_of_day(day))
+    history = history_of_everybody(archive, snapshot, settings)
+    return Knowledge(snapshot, history, fit_recall(snapshot, history, settings))
+
+
+def history_of_everybody(archive: Archive, snapshot: Snapshot, settings: Settings) -> History:
+    """The latest events of every user of the snapshot, as many as the online store keeps."""
+    history = archive.history(snapshot.item_side.catalog, snapshot.users, snapshot.as_of)
+    return history.latest(settings.online_history_events)
+
+
+def fit_recall(snapshot: Snapshot, history: History, settings: Settings) -> dict[str, RecallSource]:
+    """Every source that some scene asks, fitted."""
+    wanted = sorted({name for scene in settings.scenes.values() for name in scene.recall})
+    return {name: SOURCES[name].fit(history, snapshot.item_side.catalog, snapshot.as_of) for name in wanted}
+
+
+def record_of(snapshot: Snapshot, history: History, user: int) -> UserRecord:
+    """What the online store holds of the user in row `user`; training, evaluation and sync all read this."""
+    own = history.of(user)
+    return UserRecord(
+        snapshot.as_of,
+        snapshot.user_values[user],
+        snapshot.item_side.catalog.keys[own.item],
+        own.time,
+        own.kind,
+        own.quantity,
+        own.value,
+    )
+
+
+def purchased(archive: Archive, first: dt.date, last: dt.date) -> dict[str, set[str]]:
+    """The distinct items each user bought on the days `first` to `last`, both included."""
+    start, end = end_of_day(first - dt.timedelta(days=1)), end_of_day(last)
+    rows = archive.frame(
+        "SELECT user_id, list(DISTINCT item_id ORDER BY item_id) AS items FROM events"
+        f" WHERE kind = 'purchase' AND seconds >= {start} AND seconds < {end} GROUP BY user_id ORDER BY user_id"
+    )
+    return {user: set(items) for user, items in zip(rows["user_id"].to_pylist(), rows["items"].to_pylist(), strict=True)}
+
+
+def rng(settings: Settings, *names: str) -> np.random.Generator:
+    """A generator that depends on the seed and on what it is for, and on nothing else."""
+    return np.random.default_rng([settings.seed, *(int.from_bytes(name.encode()[-8:], "big") for name in names)])

@@ -1,0 +1,34 @@
+"""The day's user vectors and histories into the online store, under a version of their own."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+
+from feature_store.online.connect import open_writer
+from feature_store.online.store import Version
+from feature_store.registry import feature_set_id
+from feature_store.snapshot import read_snapshot
+from pipeline.knowledge import history_of_everybody, open_archive, record_of
+from pipeline.progress import track
+from pipeline.settings import Settings
+from pipeline.stage import StageResult, stage
+
+
+@stage
+def sync(day: dt.date, settings: Settings) -> StageResult:
+    """Fill the online store from `features/day=…` and the archive, then move its pointer.
+
+    Raises:
+        ArchiveError: the snapshot of the day is missing.
+        OnlineStoreError: the store refused; readers keep the version they had.
+    """
+    snapshot = read_snapshot(settings.workspace.features(day))
+    with open_archive(day, settings) as archive:
+        history = history_of_everybody(archive, snapshot, settings)
+    version = Version(feature_set_id(), f"{day:%Y%m%d}-{secrets.token_hex(4)}", snapshot.as_of, len(snapshot.users))
+    users = track(enumerate(snapshot.users), "online store", total=len(snapshot.users))
+    records = ((str(user), record_of(snapshot, history, row)) for row, user in users)
+    size = open_writer(settings.online_url, settings.online_prefix).write(version, records)
+    counts = {"bytes": float(size), "events": float(len(history.item))}
+    return StageResult((), len(snapshot.users), counts)

@@ -1,0 +1,90 @@
+"""The day's ranker, trained on what users bought in the weeks before the cut."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import numpy as np
+
+from feature_store.offline import Archive
+from feature_store.registry import feature_set_id, ranker_features
+from pipeline.atomic import atomic_folder
+from pipeline.errors import EmptyDayError
+from pipeline.knowledge import Knowledge, learn, open_archive, purchased, rng
+from pipeline.progress import track
+from pipeline.recommender.examples import Examples, join, make_examples
+from pipeline.recommender.ranker import lightgbm
+from pipeline.settings import Settings
+from pipeline.stage import StageResult, stage
+
+SCENE = "home"
+"""The scene whose recall makes the examples."""
+
+
+@stage
+def train(day: dt.date, settings: Settings) -> StageResult:
+    """Read the clean archive up to the cut, write `train/day=…` (model.txt, model.onnx, schema.json).
+
+    Raises:
+        ArchiveError: a cleaned table is missing or unreadable.
+        EmptyDayError: nobody bought anything that recall offered in any of the weeks.
+    """
+    cut = settings.cut(day)
+    with open_archive(cut, settings) as archive:
+        weeks = [_week(archive, moment, settings) for moment in track(moments(cut, settings), "weeks of examples")]
+    examples = join(weeks)
+    if not len(examples.label):
+        raise EmptyDayError(
+            f"stage train, day {day}",
+            expected="users who bought offered items in the weeks before the cut",
+            found="none",
+            remedy="Choose a later day, or check `events` in the clean archive.",
+        )
+    names = ranker_features()
+    booster = lightgbm.fit(examples, names, settings.training, seed=settings.seed, threads=settings.compute.threads)
+    folder = settings.workspace.train(day)
+    with atomic_folder(folder) as aside:
+        lightgbm.save(booster, aside)
+        schema = {"feature_set": feature_set_id(), "features": names, "importance": lightgbm.importance(booster)}
+        (aside / "schema.json").write_text(json.dumps(schema, indent=1) + "\n", encoding="utf-8")
+    counts = {
+        "weeks": float(len(weeks)),
+        "askers": float(len(examples.group)),
+        "positives": float(examples.label.sum()),
+    }
+    return StageResult((folder,), len(examples.label), counts)
+
+
+def moments(cut: dt.date, settings: Settings) -> list[dt.date]:
+    """The days at whose end examples are asked, latest first: each has a whole horizon up to the cut behind it."""
+    return [cut - (week + 1) * settings.horizon for week in range(settings.training.weeks)]
+
+
+def _week(archive: Archive, moment: dt.date, settings: Settings) -> Examples:
+    known = learn(archive, moment, settings)
+    bought = purchased(archive, moment + dt.timedelta(days=1), moment + settings.horizon)
+    return make_examples(
+        _askers(known, bought),
+        history=known.history,
+        user_values=known.snapshot.user_values,
+        item_side=known.snapshot.item_side,
+        recall=known.recall,
+        scene=settings.scenes[SCENE],
+        asked_at=known.snapshot.as_of,
+        features=ranker_features(),
+        negatives=settings.training.negatives_per_user,
+        generator=rng(settings, "train", str(moment)),
+    )
+
+
+def _askers(known: Knowledge, bought: dict[str, set[str]]) -> list[tuple[int, np.ndarray]]:
+    """Users known at the moment who bought something afterwards, with the rows of what they bought."""
+    catalog, users = known.snapshot.item_side.catalog, known.snapshot.users
+    askers = []
+    for user, items in bought.items():
+        row = int(np.searchsorted(users, user))
+        if row < len(users) and users[row] == user:
+            rows = catalog.rows_of_ids(sorted(items))
+            askers.append((row, rows[rows >= 0]))
+    return askers
