@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from feature_store.errors import OnlineStoreError, VitrineError
@@ -11,7 +10,11 @@ from feature_store.online.redis_reader import RedisReader
 from feature_store.online.redis_writer import RedisWriter
 from feature_store.online.sqlite_reader import SqliteReader
 from feature_store.online.sqlite_writer import SqliteWriter
-from feature_store.online.store import OnlineReader, OnlineWriter, UserRecord
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from feature_store.online.store import OnlineReader, OnlineWriter, UserRecord
+    from collections.abc import Sequence
 
 _SQLITE = "sqlite:///"
 

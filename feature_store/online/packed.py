@@ -13,15 +13,17 @@ A user takes 32 + 4 x values + 21 x events bytes: 4,352 for 30 features and 200 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from feature_store.errors import FeatureSetMismatchError, OnlineStoreError
 from feature_store.online.store import UserRecord
 from feature_store.registry import feature_set_id
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from collections.abc import Iterator
 
 LAYOUT = 1
 _MAGIC = b"VTRU"

@@ -13,7 +13,6 @@ day again never touches what readers read.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
@@ -22,6 +21,10 @@ from redis import exceptions
 
 from feature_store.errors import OnlineStoreError
 from feature_store.online.store import Version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SCHEMES = ("redis", "rediss", "unix")
 _RUNNING = "Start Redis or mend VITRINE_ONLINE_STORE_URL; readers use the fallback meanwhile."

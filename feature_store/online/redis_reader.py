@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, TYPE_CHECKING
 
 from redis import asyncio as redis
 from redis.asyncio.retry import Retry
@@ -14,9 +13,12 @@ from redis.backoff import NoBackoff
 from feature_store.errors import FeatureSetMismatchError, OnlineStoreError
 from feature_store.online.packed import unpack
 from feature_store.online.redis_layout import as_bytes, clear_errors, current_key, place_of, read_pointer, user_key
-from feature_store.online.store import UserRecord, Version
 from feature_store.online.writing import SYNC_ONLY
 from feature_store.registry import feature_set_id
+
+if TYPE_CHECKING:
+    from feature_store.online.store import UserRecord, Version
+    from collections.abc import Awaitable
 
 _CONNECTIONS = 64
 """Reads at the same time; more wait, within their timeout."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -28,10 +27,11 @@ from feature_store.online.redis_layout import (
     versions_key,
     writing_key,
 )
-from feature_store.online.store import UserRecord, Version
 from feature_store.online.writing import Packed, check, fill
 
 if TYPE_CHECKING:
+    from feature_store.online.store import UserRecord, Version
+    from collections.abc import Iterable, Iterator, Sequence
     from redis.client import Pipeline
 
 log = logging.getLogger(__name__)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from feature_store.errors import OnlineStoreError
 from feature_store.online.writing import SYNC_ONLY
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from collections.abc import Iterator
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS versions (

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TYPE_CHECKING
 from urllib.parse import quote
 
 from feature_store.errors import FeatureSetMismatchError
@@ -15,6 +13,10 @@ from feature_store.online.packed import unpack
 from feature_store.online.sqlite_layout import clear_errors, unusable
 from feature_store.online.store import UserRecord, Version
 from feature_store.registry import feature_set_id
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
 _Result = TypeVar("_Result")
 _VERSION = "SELECT feature_set, name, as_of, users FROM versions JOIN pointer ON pointer.version = versions.id"

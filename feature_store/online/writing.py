@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from feature_store.errors import OnlineStoreError
 from feature_store.online.packed import pack
-from feature_store.online.store import UserRecord, Version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from feature_store.online.store import UserRecord, Version
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 SYNC_ONLY = "Fill the store again: `run_pipeline.sh --sync-only`."
 _LARGEST_SAMPLE = 500

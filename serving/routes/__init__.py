@@ -1,0 +1,1 @@
+"""One file a group of endpoints; each endpoint parses, asks, shapes, returns."""

@@ -1,0 +1,50 @@
+"""The application: HTTP around `recommend()`."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+
+from serving.errors import add_error_handlers
+from serving.lookup import UserLookup, open_readers
+from serving.releases import ReleaseHolder
+from serving.routes import health, metrics, models, recommend
+from serving.service import Service
+from serving.telemetry import CountRequests, Telemetry
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+    from collections.abc import AsyncIterator
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application of one worker. It is alive at once, and ready when a release is loaded and warm.
+
+    Raises (when it starts):
+        OnlineStoreError: `online_store_url` is of no known kind.
+    """
+    telemetry = Telemetry()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        lookup = UserLookup(open_readers(settings), telemetry)
+        releases = ReleaseHolder(settings.releases, telemetry)
+        app.state.service = Service(settings, telemetry, releases, lookup)
+        watching = asyncio.create_task(releases.watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+            await lookup.close()
+
+    app = FastAPI(title="Vitrine", summary="A list of items for a user.", lifespan=lifespan)
+    app.add_middleware(CountRequests, telemetry=telemetry)
+    add_error_handlers(app)
+    for room in (recommend, models, health, metrics):
+        app.include_router(room.router)
+    return app
