@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -13,11 +14,11 @@ from serving.releases import ReleaseHolder
 from serving.routes import health, metrics, models, recommend
 from serving.service import Service
 from serving.telemetry import CountRequests, Telemetry
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.settings import Settings
     from collections.abc import AsyncIterator
+
+    from pipeline.settings import Settings
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -15,8 +15,9 @@ from serving.app import create_app
 from serving.telemetry import MULTIPROCESS_FOLDER
 
 if TYPE_CHECKING:
-    from pipeline.settings import Settings
     from fastapi import FastAPI
+
+    from pipeline.settings import Settings
 
 _SECONDS_TO_FINISH = 10
 """What requests under way may take when the process is told to stop."""

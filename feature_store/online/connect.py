@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from feature_store.errors import OnlineStoreError, VitrineError
 from feature_store.online.redis_layout import SCHEMES
@@ -10,11 +11,11 @@ from feature_store.online.redis_reader import RedisReader
 from feature_store.online.redis_writer import RedisWriter
 from feature_store.online.sqlite_reader import SqliteReader
 from feature_store.online.sqlite_writer import SqliteWriter
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from feature_store.online.store import OnlineReader, OnlineWriter, UserRecord
     from collections.abc import Sequence
+
+    from feature_store.online.store import OnlineReader, OnlineWriter, UserRecord
 
 _SQLITE = "sqlite:///"
 

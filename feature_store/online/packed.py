@@ -13,7 +13,7 @@ A user takes 32 + 4 x values + 21 x events bytes: 4,352 for 30 features and 200 
 from __future__ import annotations
 
 import struct
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,8 +22,9 @@ from feature_store.online.store import UserRecord
 from feature_store.registry import feature_set_id
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
 LAYOUT = 1
 _MAGIC = b"VTRU"

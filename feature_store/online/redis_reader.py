@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TypeVar, TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from redis import asyncio as redis
 from redis.asyncio.retry import Retry
@@ -17,8 +17,9 @@ from feature_store.online.writing import SYNC_ONLY
 from feature_store.registry import feature_set_id
 
 if TYPE_CHECKING:
-    from feature_store.online.store import UserRecord, Version
     from collections.abc import Awaitable
+
+    from feature_store.online.store import UserRecord, Version
 
 _CONNECTIONS = 64
 """Reads at the same time; more wait, within their timeout."""

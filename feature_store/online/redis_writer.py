@@ -30,9 +30,11 @@ from feature_store.online.redis_layout import (
 from feature_store.online.writing import Packed, check, fill
 
 if TYPE_CHECKING:
-    from feature_store.online.store import UserRecord, Version
     from collections.abc import Iterable, Iterator, Sequence
+
     from redis.client import Pipeline
+
+    from feature_store.online.store import UserRecord, Version
 
 log = logging.getLogger(__name__)
 

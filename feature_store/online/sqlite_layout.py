@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from feature_store.errors import OnlineStoreError
 from feature_store.online.writing import SYNC_ONLY
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Iterator
+    from pathlib import Path
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS versions (

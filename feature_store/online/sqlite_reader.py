@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from feature_store.errors import FeatureSetMismatchError
@@ -15,8 +15,8 @@ from feature_store.online.store import UserRecord, Version
 from feature_store.registry import feature_set_id
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 _Result = TypeVar("_Result")
 _VERSION = "SELECT feature_set, name, as_of, users FROM versions JOIN pointer ON pointer.version = versions.id"

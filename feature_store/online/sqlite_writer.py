@@ -10,15 +10,16 @@ import fcntl
 import logging
 import sqlite3
 from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from feature_store.online.sqlite_layout import TABLES, clear_errors
 from feature_store.online.writing import Packed, check, fill
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from feature_store.online.store import UserRecord, Version
-    from pathlib import Path
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from feature_store.online.store import UserRecord, Version
 
 log = logging.getLogger(__name__)
 

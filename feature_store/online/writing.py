@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from feature_store.errors import OnlineStoreError
 from feature_store.online.packed import pack
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from feature_store.online.store import UserRecord, Version
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from feature_store.online.store import UserRecord, Version
 
 SYNC_ONLY = "Fill the store again: `run_pipeline.sh --sync-only`."
 _LARGEST_SAMPLE = 500

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request, Response
 
 from feature_store.errors import VitrineError
 from serving.errors import describe, json_response
 from serving.service import service_of
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from serving.lookup import UserLookup

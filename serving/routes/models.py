@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
@@ -12,7 +13,6 @@ from pipeline.recommender.release import names, read_manifest
 from serving.errors import json_response
 from serving.schemas import ErrorResponse, ListedRelease, ModelsResponse, ReloadRequest, ReloadResponse
 from serving.service import service_of
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
