@@ -1,0 +1,1 @@
+"""Whether the clean archive keeps its contracts."""

@@ -1,0 +1,113 @@
+"""Pandera contracts of the canonical tables, and what breaks them in words a person can act on."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from feature_store.schema import TABLES, Table
+from pipeline.quality.rules import VALUE_RULES, ValueRule
+from pipeline.sources.canonical import arrow_schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DAY = "partition_day"
+SHOWN_ROWS = 3
+
+
+@dataclass(frozen=True)
+class Break:
+    """One rule of one column that rows break; `rows` are the first of them."""
+
+    table: str
+    column: str
+    rule: str
+    count: int
+    days: tuple[dt.date, ...]
+    rows: tuple[dict[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        shown = "; ".join(str(row) for row in self.rows)
+        days = f"{self.days[0]}" if len(self.days) == 1 else f"{self.days[0]} to {self.days[-1]}"
+        first = f", the first: {shown}" if shown else ""
+        return f"column `{self.column}` ({self.rule}) in {self.count} rows, partitions {days}{first}"
+
+
+def breaks(table: Table, days: dict[dt.date, pa.Table]) -> list[Break]:
+    """Everything in these partitions that breaks the contract of `table`; empty when it is kept."""
+    import pandas as pd
+    from pandera.errors import SchemaErrors
+
+    if mistyped := list(_mistyped(table, days)):
+        return mistyped
+    frame = pa.concat_tables(days.values()).to_pandas()
+    starts = pd.to_datetime(list(days)).tz_localize("UTC").astype("datetime64[us, UTC]")
+    frame[DAY] = starts.repeat([len(rows) for rows in days.values()])
+    try:
+        contract(table.name).validate(frame, lazy=True)
+    except SchemaErrors as error:
+        return list(_broken(table, frame, error.failure_cases))
+    return []
+
+
+@functools.cache
+def contract(name: str) -> Any:  # noqa: ANN401 -- pandera is slow to import, so its types are not named here
+    """The Pandera schema of a canonical table with the column `partition_day`: nulls, keys and value rules."""
+    import pandera.pandas as pandera
+
+    table, rules = TABLES[name], VALUE_RULES[name]
+    columns = {column: pandera.Column(nullable=definition.nullable) for column, definition in table.columns.items()}
+    return pandera.DataFrameSchema(
+        {**columns, DAY: pandera.Column()},
+        checks=[_check(column, rule) for column, rule in rules.items()],
+        unique=[DAY, *table.key],
+        strict=True,
+    )
+
+
+def _check(column: str, rule: ValueRule) -> Any:  # noqa: ANN401 -- as above
+    """A check of the frame, because it sees the partition's day; nulls are for the null rule to tell."""
+    import pandera.pandas as pandera
+
+    def holds(frame: pd.DataFrame) -> pd.Series:
+        return rule.holds(frame[column], frame[DAY]).fillna(value=True).astype(bool) | frame[column].isna()
+
+    return pandera.Check(holds, name=f"{column}|{rule.says}", ignore_na=False)
+
+
+def _mistyped(table: Table, days: dict[dt.date, pa.Table]) -> Iterator[Break]:
+    """Columns that lack or have another type; compared exactly, because Pandera's types are loose."""
+    expected = arrow_schema(table)
+    for day, rows in days.items():
+        for field in expected:
+            found = rows.schema.field(field.name).type if field.name in rows.schema.names else "no such column"
+            if found != field.type:
+                yield Break(table.name, field.name, f"type {field.type}, not {found}", len(rows), (day,))
+
+
+def _broken(table: Table, frame: pd.DataFrame, cases: pd.DataFrame) -> Iterator[Break]:
+    """Pandera lists a broken frame check once per cell; each rule is told once, with its rows."""
+    cases = cases.assign(check=cases["check"].astype("str"))
+    for check, found in cases.groupby("check", sort=True):
+        for column, rule, part in _told(str(check), table, found):
+            bad = frame.loc[sorted({int(index) for index in part["index"].dropna()})]
+            days = tuple(sorted({moment.date() for moment in bad[DAY]}))
+            shown = bad[list(table.columns)].head(SHOWN_ROWS).astype("str").to_dict("records")
+            yield Break(table.name, column, rule, len(bad), days, tuple(shown))
+
+
+def _told(check: str, table: Table, found: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    if "|" in check:
+        column, _, rule = check.partition("|")
+        yield column, rule, found
+    elif check == "not_nullable":
+        for column, part in found.groupby("column", sort=True):
+            yield str(column), "not null", part
+    else:
+        yield ", ".join(table.key), "unique key in its partition" if "unique" in check else check, found
