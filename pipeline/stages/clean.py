@@ -7,9 +7,7 @@ import datetime as dt
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping
-
-import pyarrow as pa
+from collections.abc import Iterable
 
 from feature_store.errors import ArchiveError
 from feature_store.schema import EVENTS, ORDER_ITEMS, ORDERS, SOURCE_TABLES, TABLES
@@ -20,11 +18,10 @@ from pipeline.cleaning.report import cleaning_report
 from pipeline.cleaning.rules import VERSION
 from pipeline.progress import track
 from pipeline.settings import Settings
-from pipeline.sources.archive import CLEAN, archive_lock, damaged_days, remove_unknown, write_partition
+from pipeline.sources.archive import CLEAN, archive_lock, damaged_days, remove_unknown, write_partitions
 from pipeline.sources.ledger import Ledger, Partition, open_ledger
 from pipeline.sources.watermark import archived_through
 from pipeline.stage import StageResult, stage
-from pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
 BLOCK_DAYS = 61
@@ -131,17 +128,14 @@ def _clean_block(
     if name == ORDER_ITEMS.name:
         frames[EVENTS.name] = purchases(cleaned.frame, cleaner.facts)
     made_from = {day: _made_from(raw.known[name][day], settings) for day in days}
-    return {
-        output: {
-            day: _write(settings.workspace, output, day, rows, made_from[day], cleaned.counts[day])
-            for day, rows in split_days(TABLES[output], frame, days)
-        }
+    written = {
+        output: write_partitions(settings.workspace, CLEAN, output, split_days(TABLES[output], frame, days))
         for output, frame in frames.items()
     }
-
-
-def _write(
-    workspace: Workspace, name: str, day: dt.date, rows: pa.Table, made_from: str, counts: Mapping[str, int]
-) -> Partition:
-    written = write_partition(workspace, CLEAN, name, day, rows)
-    return dataclasses.replace(written, made_from=made_from, counts=counts)
+    return {
+        output: {
+            day: dataclasses.replace(partition, made_from=made_from[day], counts=cleaned.counts[day])
+            for day, partition in partitions.items()
+        }
+        for output, partitions in written.items()
+    }

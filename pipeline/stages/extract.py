@@ -12,7 +12,7 @@ from pipeline.demo.shop import ensure_demo_shop
 from pipeline.errors import DayOutsideDataError, EmptyDayError
 from pipeline.progress import track
 from pipeline.settings import Settings
-from pipeline.sources.archive import RAW, archive_lock, damaged_days, remove_unknown, write_partition
+from pipeline.sources.archive import RAW, archive_lock, damaged_days, remove_unknown, write_partitions
 from pipeline.sources.business import BusinessSource, open_source
 from pipeline.sources.canonical import arrow_schema
 from pipeline.sources.daily import by_day
@@ -114,14 +114,13 @@ def _archive(
     started, (start, end) = time.perf_counter(), window
     days = by_day(source.read(table.name, start, end), table)
     expected = (end - start).days
-    written = {
-        day: write_partition(workspace, RAW, table.name, day, rows)
-        for day, rows in track(days, f"extracting {table.name}", total=expected)
-    }
+    written = write_partitions(
+        workspace, RAW, table.name, track(days, f"extracting {table.name}", total=expected)
+    )
     if mends:  # a day that the source no longer has becomes an empty file
         empty = arrow_schema(table).empty_table()
         gone = {start.date() + index * ONE_DAY for index in range(expected)} - set(written)
-        written |= {day: write_partition(workspace, RAW, table.name, day, empty) for day in sorted(gone)}
+        written |= write_partitions(workspace, RAW, table.name, [(day, empty) for day in sorted(gone)])
     before = watermark(ledger, source.mapping.name, table.name)
     after = before if mends else end
     rows, seconds = sum(partition.rows for partition in written.values()), time.perf_counter() - started
