@@ -18,6 +18,7 @@ compile() { # name [options…]
 }
 
 compile dev "$@"
+compile airflow -c requirements/dev.txt
 compile pipeline -c requirements/dev.txt
 compile serving -c requirements/dev.txt
 compile uv "$@"

@@ -27,7 +27,7 @@ def test_shell_scripts_pass_shellcheck_and_can_be_started(script: Path) -> None:
     assert script.stat().st_mode & 0o111
 
 
-@pytest.mark.parametrize("lock", ["dev", "pipeline", "serving", "uv"])
+@pytest.mark.parametrize("lock", ["dev", "airflow", "pipeline", "serving", "uv"])
 def test_every_pinned_package_has_a_hash_and_no_host_is_named(lock: str) -> None:
     text = (LOCKS / f"{lock}.txt").read_text()
     assert not re.search(r"://|--index|--find-links| @ ", text)
@@ -35,12 +35,12 @@ def test_every_pinned_package_has_a_hash_and_no_host_is_named(lock: str) -> None
         assert "--hash=sha256:" in package, package.splitlines()[0]
 
 
-@pytest.mark.parametrize(("small", "large"), [("serving", "pipeline"), ("pipeline", "dev")])
+@pytest.mark.parametrize(("small", "large"), [("serving", "pipeline"), ("pipeline", "airflow"), ("airflow", "dev")])
 def test_smaller_locks_pin_the_same_versions(small: str, large: str) -> None:
     assert pinned(small).items() <= pinned(large).items()
 
 
-@pytest.mark.parametrize("lock", ["dev", "pipeline", "serving", "uv"])
+@pytest.mark.parametrize("lock", ["dev", "airflow", "pipeline", "serving", "uv"])
 def test_every_wanted_package_is_locked(lock: str) -> None:
     wanted = re.findall(r"^([A-Za-z][\w.-]*)", (LOCKS / f"{lock}.in").read_text(), re.MULTILINE)
     locked = {re.split(r"\[", name)[0].lower() for name in pinned(lock)}
