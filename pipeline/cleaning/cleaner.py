@@ -51,7 +51,9 @@ class DataCleaner:
 def apply_rules(
     table: Table, rules: tuple[Rule, ...], frame: pd.DataFrame, days: list[dt.date], facts: Facts
 ) -> Cleaned:
-    counts: Counts = {day: {"rows_in": count} for day, count in _per_day(frame["partition_day"].to_numpy(), days).items()}
+    counts: Counts = {
+        day: {"rows_in": count} for day, count in _per_day(frame["partition_day"].to_numpy(), days).items()
+    }
     for rule in rules:
         found = rule.find(table, frame, facts)
         for day, count in _per_day(frame["partition_day"].to_numpy()[found], days).items():

@@ -43,7 +43,7 @@ class Facts:
 
 
 def build_facts(orders: pd.DataFrame, items: pd.DataFrame, newest_lines: pd.DataFrame, clean: Clean) -> Facts:
-    """Facts from orders (deduplicated, repaired) and every version of every item (`item_id`, `department`, oldest first)."""
+    """Facts from orders (newest versions, repaired) and all versions of items (`item_id`, `department`), oldest first."""
     newest = items.drop_duplicates("item_id", keep="last")
     return Facts(
         order_ids=pa.array(orders["order_id"], pa.string()),
@@ -57,4 +57,4 @@ def build_facts(orders: pd.DataFrame, items: pd.DataFrame, newest_lines: pd.Data
 
 def _rows(values: pa.ChunkedArray, known: pa.Array) -> Rows:
     found = pc.fill_null(pc.index_in(values, value_set=known), UNKNOWN)
-    return found.to_numpy().astype(np.int64)
+    return np.asarray(found.to_numpy(), np.int64)

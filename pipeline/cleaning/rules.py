@@ -1,4 +1,4 @@
-"""The rules of cleaning: each finds rows, and drops or repairs them. What a rule is for is written on it and in the report.
+"""The rules of cleaning: each finds rows, and drops or repairs them. Why is written on it and in the report.
 
 A rule sees the rows of a table with three helper columns: `partition_day` (days since 1970), and for tables that refer
 to them `order_row` and `item_row` (row in the facts, UNKNOWN where there is none).
@@ -51,7 +51,7 @@ def _repeated_keys(table: Table, frame: pd.DataFrame, _facts: Facts) -> Mask:
 
 def _superseded_orders(_table: Table, frame: pd.DataFrame, facts: Facts) -> Mask:
     newest = facts.orders["partition_day"].to_numpy()[frame["order_row"].to_numpy()]
-    return newest > frame["partition_day"].to_numpy()
+    return np.asarray(newest > frame["partition_day"].to_numpy(), bool)
 
 
 def _superseded_lines(_table: Table, frame: pd.DataFrame, facts: Facts) -> Mask:
@@ -59,7 +59,7 @@ def _superseded_lines(_table: Table, frame: pd.DataFrame, facts: Facts) -> Mask:
         return np.zeros(len(frame), bool)
     keys = ["order_id", "line_number"]
     newest = frame[keys].merge(facts.newest_lines, on=keys, how="left")["partition_day"].to_numpy(float)
-    return newest > frame["partition_day"].to_numpy()
+    return np.asarray(newest > frame["partition_day"].to_numpy(), bool)
 
 
 def repair_times(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
@@ -87,10 +87,10 @@ def _time_column(table: Table) -> str:
 
 
 def _unknown_orders(_table: Table, frame: pd.DataFrame, _facts: Facts) -> Mask:
-    return frame["order_row"].to_numpy() == UNKNOWN
+    return np.asarray(frame["order_row"] == UNKNOWN, bool)
 
 
-def _cancelled_orders(table: Table, frame: pd.DataFrame, facts: Facts) -> Mask:
+def _cancelled_orders(_table: Table, frame: pd.DataFrame, facts: Facts) -> Mask:
     rows = frame["order_row"].to_numpy()
     return facts.is_cancelled[rows] & (rows != UNKNOWN) if len(facts.is_cancelled) else np.zeros(len(frame), bool)
 
@@ -101,7 +101,7 @@ def _excluded_departments(_table: Table, frame: pd.DataFrame, facts: Facts) -> M
 
 
 def _unknown_items(_table: Table, frame: pd.DataFrame, _facts: Facts) -> Mask:
-    return frame["item_row"].to_numpy() == UNKNOWN
+    return np.asarray(frame["item_row"] == UNKNOWN, bool)
 
 
 def _not_positive(column: str) -> Callable[[Table, pd.DataFrame, Facts], Mask]:
@@ -110,9 +110,18 @@ def _not_positive(column: str) -> Callable[[Table, pd.DataFrame, Facts], Mask]:
 
 EXACT = Rule("exact_duplicates", "the same row delivered twice counts once", _repeated_rows)
 KEYS = Rule("key_duplicates", "of several versions of one key in a day the newest wins", _repeated_keys)
-TIMES = Rule("time_repair", "a missing time, one before 1990 or one in the future becomes the cursor's", _wrong_times, _use_cursor)
-EXCLUDED = Rule("excluded_departments", "fuel, coupons and fees are no articles (settings.clean)", _excluded_departments)
-STRANGERS = Rule("unknown_items", "an item that the catalogue lacks cannot be shown; kept when it arrives", _unknown_items)
+TIMES = Rule(
+    "time_repair",
+    "a missing time, one before 1990 or one in the future becomes the cursor's",
+    _wrong_times,
+    _use_cursor,
+)
+EXCLUDED = Rule(
+    "excluded_departments", "fuel, coupons and fees are no articles (settings.clean)", _excluded_departments
+)
+STRANGERS = Rule(
+    "unknown_items", "an item that the catalogue lacks cannot be shown; kept when it arrives", _unknown_items
+)
 
 RULES: dict[str, tuple[Rule, ...]] = {
     USERS.name: (EXACT, KEYS, TIMES),

@@ -88,10 +88,10 @@ def _titles(items: pd.DataFrame) -> pd.Series:
 
 
 def _item_prices(lines: pd.DataFrame) -> pd.DataFrame:
-    """The price list as the tills showed it: one row whenever an item's regular price of the week differs from its last.
+    """The price list as the tills showed it: one row whenever an item's regular price of a week differs from its last.
 
-    The regular price is (sales value + loyalty discount + matched coupons) / quantity, before any discount, as the data's
-    guide has it; of a week's sales the median. It is in force from the week's first sale of the item on.
+    The regular price is (sales value + loyalty discount + matched coupons) / quantity, before any discount, as the
+    data's guide has it; of a week's sales the median. It is in force from the week's first sale of the item on.
     """
     sold = lines[lines["quantity"] > 0]
     paid = sold["sales_value"] + sold["retail_disc"] + sold["coupon_match_disc"]

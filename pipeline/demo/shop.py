@@ -91,10 +91,10 @@ def _values(column: pd.Series) -> Sequence[Any]:
     if column.dtype.kind == "M":
         stamps, where = np.unique(column.to_numpy("datetime64[s]"), return_inverse=True)
         texts = np.array([str(stamp).replace("T", " ") for stamp in stamps], dtype=object)
-        return texts[where].tolist()
+        return list(texts[where])
     if column.hasnans:
         return [None if missing else value for value, missing in zip(column, column.isna(), strict=True)]
-    return column.tolist()
+    return list(column.tolist())
 
 
 def _batches(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:

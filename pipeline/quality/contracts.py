@@ -99,7 +99,8 @@ def _broken(table: Table, frame: pd.DataFrame, cases: pd.DataFrame) -> Iterator[
             bad = frame.loc[sorted({int(index) for index in part["index"].dropna()})]
             days = tuple(sorted({moment.date() for moment in bad[DAY]}))
             shown = bad[list(table.columns)].head(SHOWN_ROWS).astype("str").to_dict("records")
-            yield Break(table.name, column, rule, len(bad), days, tuple(shown))
+            rows = tuple({str(name): value for name, value in row.items()} for row in shown)
+            yield Break(table.name, column, rule, len(bad), days, rows)
 
 
 def _told(check: str, table: Table, found: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -107,7 +108,7 @@ def _told(check: str, table: Table, found: pd.DataFrame) -> Iterator[tuple[str, 
         column, _, rule = check.partition("|")
         yield column, rule, found
     elif check == "not_nullable":
-        for column, part in found.groupby("column", sort=True):
-            yield str(column), "not null", part
+        for name, part in found.groupby("column", sort=True):
+            yield str(name), "not null", part
     else:
         yield ", ".join(table.key), "unique key in its partition" if "unique" in check else check, found

@@ -66,7 +66,7 @@ VALUE_RULES: dict[str, dict[str, ValueRule]] = {
 
 
 def contract_id(name: str) -> str:
-    """Changes when the schema or a rule of the table does: partitions that kept another contract are validated again."""
+    """Changes when schema or rules of the table do: partitions that kept another contract are validated again."""
     rules = sorted((column, rule.says) for column, rule in VALUE_RULES[name].items())
     return hashlib.sha256(f"{TABLES[name]} {rules}".encode()).hexdigest()[:16]
 

@@ -34,7 +34,7 @@ _REMEDY = {
 
 @contextmanager
 def archive_lock(settings: Settings) -> Iterator[None]:
-    """Only one run writes the archive at a time, whatever its day; the others wait. What killed runs left is removed."""
+    """Only one run at a time writes the archive, whatever its day; others wait. What killed runs left is removed."""
     path = settings.workspace.locks / "archive.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as handle:

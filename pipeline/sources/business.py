@@ -51,9 +51,7 @@ class BusinessSource:
         """Whether any row's cursor lies in the window."""
         return next(self.read(name, start, end, batch_rows=1), None) is not None
 
-    def read(
-        self, name: str, start: dt.datetime, end: dt.datetime, batch_rows: int = BATCH_ROWS
-    ) -> Iterator[pa.Table]:
+    def read(self, name: str, start: dt.datetime, end: dt.datetime, batch_rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
         """The rows of a window, ordered by cursor, in batches of the canonical schema; at most two are in memory."""
         table = SOURCE_TABLES[name]
         cursor = self._column(table, table.cursor)

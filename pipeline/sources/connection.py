@@ -65,7 +65,10 @@ def _engine(url: sa.URL) -> sa.Engine:
         engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
     except (ModuleNotFoundError, sa.exc.ArgumentError) as error:
         raise SourceError(
-            "database_url", expected="a database with an installed driver", found=str(error), remedy="Use mysql+pymysql://"
+            "database_url",
+            expected="a database with an installed driver",
+            found=str(error),
+            remedy="Use mysql+pymysql://",
         ) from None
     if backend in {"mysql", "mariadb"}:
         sa.event.listen(engine, "connect", _speak_utc)

@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS partitions (
 
 @dataclass(frozen=True)
 class Partition:
-    """One archived file. `made_from` names its input, so that a changed input is seen; `counts` is what its rules did."""
+    """One archived file. `made_from` names its input, so that a change of it is seen; `counts` is what rules did."""
 
     rows: int
     checksum: str
@@ -102,7 +102,16 @@ class Ledger:
         self.connection.executemany(
             "INSERT OR REPLACE INTO partitions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (layer, table, str(day), p.rows, p.checksum, p.made_from, json.dumps(p.counts, sort_keys=True), p.contract)
+                (
+                    layer,
+                    table,
+                    str(day),
+                    p.rows,
+                    p.checksum,
+                    p.made_from,
+                    json.dumps(p.counts, sort_keys=True),
+                    p.contract,
+                )
                 for day, p in partitions.items()
             ],
         )

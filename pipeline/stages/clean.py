@@ -1,4 +1,4 @@
-"""Make the clean archive from the raw one: rows a model may learn from, and `events`, one table of who did what when."""
+"""Make the clean archive from the raw one: rows a model may learn from, and `events`, who did what when."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def clean(day: dt.date, settings: Settings) -> StageResult:
     with archive_lock(settings), open_ledger(workspace.ledger) as ledger:
         require_archive(ledger, day, last_day)
         raw = RawArchive.of(workspace, ledger)
-        work = {name: _to_clean(ledger, raw, name, settings) & _up_to(last_day, raw.known[name]) for name in SOURCE_TABLES}
+        work = {
+            name: _to_clean(ledger, raw, name, settings) & _up_to(last_day, raw.known[name]) for name in SOURCE_TABLES
+        }
         written = _clean(work, raw, ledger, settings) if any(work.values()) else {}
         report = cleaning_report(ledger, day, last_day)
     write_text(workspace.reports(day) / "clean.json", json.dumps(report, indent=2) + "\n")
@@ -59,7 +61,9 @@ def require_archive(ledger: Ledger, day: dt.date, last_day: dt.date) -> None:
     for name in SOURCE_TABLES:
         through = archived_through(ledger, name)
         if through is None or through < end:
-            raise _not_archived(name, f"everything up to {last_day}", f"rows before {through}" if through else "nothing")
+            raise _not_archived(
+                name, f"everything up to {last_day}", f"rows before {through}" if through else "nothing"
+            )
     for table in (ORDERS, ORDER_ITEMS):
         if day not in ledger.partitions("raw", table.name):
             raise _not_archived(table.name, f"rows on {day}", "none")
@@ -67,7 +71,10 @@ def require_archive(ledger: Ledger, day: dt.date, last_day: dt.date) -> None:
 
 def _not_archived(name: str, expected: str, found: str) -> ArchiveError:
     return ArchiveError(
-        f"raw archive, table `{name}`", expected=expected, found=found, remedy="Run `vitrine stage extract` for this day."
+        f"raw archive, table `{name}`",
+        expected=expected,
+        found=found,
+        remedy="Run `vitrine stage extract` for this day.",
     )
 
 
@@ -105,7 +112,8 @@ def _clean(work: Work, raw: RawArchive, ledger: Ledger, settings: Settings) -> W
     """Clean the days in `work` and those they change; the ledger hears of it when all files are in place."""
     lookups = read_lookups(raw, settings.clean)
     again = changed_behind(work, raw, lookups, ledger)
-    cleaner, written = DataCleaner(lookups.facts), {name: {} for name in TABLES}
+    cleaner = DataCleaner(lookups.facts)
+    written: Written = {name: {} for name in TABLES}
     blocks = [(name, block) for name in SOURCE_TABLES for block in _blocks(sorted(work[name] | again[name]))]
     for name, block in track(blocks, "cleaning"):
         for output, partitions in _clean_block(cleaner, raw, name, block, settings).items():
@@ -120,9 +128,7 @@ def _blocks(days: list[dt.date]) -> list[list[dt.date]]:
     return [days[start : start + BLOCK_DAYS] for start in range(0, len(days), BLOCK_DAYS)]
 
 
-def _clean_block(
-    cleaner: DataCleaner, raw: RawArchive, name: str, days: list[dt.date], settings: Settings
-) -> Written:
+def _clean_block(cleaner: DataCleaner, raw: RawArchive, name: str, days: list[dt.date], settings: Settings) -> Written:
     cleaned = cleaner.clean(name, raw.read(name, days))
     frames = {name: cleaned.frame}
     if name == ORDER_ITEMS.name:

@@ -1,4 +1,4 @@
-"""Bring the raw archive up to the last day that a run reads: each table from its watermark to the end of that UTC day."""
+"""Bring the raw archive up to the last day that a run reads: each table from its watermark to that UTC day's end."""
 
 from __future__ import annotations
 
@@ -114,9 +114,7 @@ def _archive(
     started, (start, end) = time.perf_counter(), window
     days = by_day(source.read(table.name, start, end), table)
     expected = (end - start).days
-    written = write_partitions(
-        workspace, RAW, table.name, track(days, f"extracting {table.name}", total=expected)
-    )
+    written = write_partitions(workspace, RAW, table.name, track(days, f"extracting {table.name}", total=expected))
     if mends:  # a day that the source no longer has becomes an empty file
         empty = arrow_schema(table).empty_table()
         gone = {start.date() + index * ONE_DAY for index in range(expected)} - set(written)
