@@ -123,8 +123,21 @@ def load_release(folder: Path) -> Release:
 
 
 def load_recall(folder: Path) -> dict[str, RecallSource]:
-    """The fitted sources below `folder`, one sub-folder each."""
-    return {sub.name: SOURCES[sub.name].from_arrays(_read_arrays(sub)) for sub in sorted(folder.iterdir()) if sub.is_dir()}
+    """The fitted sources below `folder`, one sub-folder each.
+
+    Raises:
+        ReleaseError: a source is unknown to this code or its index lacks an array.
+    """
+    return {sub.name: _load_source(sub) for sub in sorted(folder.iterdir()) if sub.is_dir()}
+
+
+def _load_source(folder: Path) -> RecallSource:
+    try:
+        return SOURCES[folder.name].from_arrays(_read_arrays(folder))
+    except KeyError as error:
+        raise ReleaseError(
+            str(folder), expected="a recall index of this code", found=f"no {error}", remedy="Fit it again: `vitrine stage recall`, then `publish`."
+        ) from error
 
 
 def save_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_store.catalog import Catalog
 from feature_store.history import empty_history
 from feature_store.registry import feature_set_id, ranker_features
 from feature_store.snapshot import read_snapshot
@@ -18,7 +19,7 @@ from pipeline.errors import EmptyDayError, PipelineError
 from pipeline.knowledge import Knowledge, history_of_everybody, learn, open_archive, purchased, record_of
 from pipeline.progress import track
 from pipeline.recommender.baselines import BASELINES
-from pipeline.recommender.metrics import judge
+from pipeline.recommender.metrics import judge, means
 from pipeline.recommender.ranker.onnx import OnnxRanker
 from pipeline.recommender.recall.source import Asker, Candidates
 from pipeline.recommender.recommend import Request, recommend
@@ -52,7 +53,7 @@ def evaluate(day: dt.date, settings: Settings) -> StageResult:
             found="none",
             remedy="Choose an earlier day, or `evaluation.holdout: preceding`.",
         )
-    relevant = [known.snapshot.item_side.catalog.rows_of_ids(sorted(truth[str(known.snapshot.users[u])])) for u in users]
+    relevant = [_rows(known.snapshot.item_side.catalog, truth[str(known.snapshot.users[user])]) for user in users]
     lists = {"release": _release_lists(known, ranker, users, settings)}
     if settings.evaluation.baselines:
         catalog, size = known.snapshot.item_side.catalog, settings.evaluation.list_size
@@ -63,7 +64,7 @@ def evaluate(day: dt.date, settings: Settings) -> StageResult:
         "cut": str(cut),
         "judged": [str(cut + dt.timedelta(days=1)), str(settings.last_judged(day))],
         "users": len(users),
-        "models": {name: judge(chosen, relevant) for name, chosen in lists.items()},
+        "models": {name: means(judge(chosen, relevant)) for name, chosen in lists.items()},
         "data": archive_digest(settings.workspace.clean, cut),
     }
     folder = settings.workspace.evaluation(day)
@@ -96,6 +97,12 @@ def _judged_users(known: Knowledge, truth: dict[str, set[str]]) -> NDArray[np.in
     active = np.diff(known.history.offsets) > 0
     bought = np.array([str(user) in truth for user in known.snapshot.users], bool)
     return np.flatnonzero(active & bought)
+
+
+def _rows(catalog: Catalog, items: set[str]) -> NDArray[np.int32]:
+    """Rows of what a user took; an item the catalog does not know yet has a number of its own below -1."""
+    rows = catalog.rows_of_ids(sorted(items))
+    return np.where(rows >= 0, rows, -2 - np.arange(len(rows), dtype=np.int32))
 
 
 def candidate_release(known: Knowledge, ranker: Path, settings: Settings) -> Release:
