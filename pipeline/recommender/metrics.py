@@ -69,7 +69,7 @@ def ndcg(judged: Judged, k: int) -> PerUser:
 
 def hit(judged: Judged, k: int) -> PerUser:
     """1 where the first `k` places hold at least one of the user's items, else 0; shape (users,)."""
-    return judged.matches[:, :k].any(axis=1).astype(np.float64)
+    return np.asarray(judged.matches[:, :k].any(axis=1), np.float64)
 
 
 def mrr(judged: Judged) -> PerUser:

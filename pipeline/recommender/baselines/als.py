@@ -46,5 +46,8 @@ class AlsLists:
                 factors=self.factors, iterations=self.iterations, random_state=self.seed, num_threads=self.threads
             )
             model.fit(baskets, show_progress=False)
-            items, _ = model.recommend(users, baskets[users], N=min(k, len(catalog)), filter_already_liked_items=False)
-        return filled(list(items), popular_items(history, catalog, as_of), k)
+            items, scores = model.recommend(
+                users, baskets[users], N=min(k, len(catalog)), filter_already_liked_items=False
+            )
+        own = [row[score > 0] for row, score in zip(items, scores, strict=True)]  # without history all scores are 0
+        return filled(own, popular_items(history, catalog, as_of), k)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from feature_store.catalog import Catalog
-from feature_store.history import History
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from feature_store.catalog import Catalog
+    from feature_store.history import History
 
 
 @dataclass(frozen=True)
 class Asker:
-    """The one user who asks: what they did before, in rows of the catalog, and when they ask (seconds since 1970 UTC)."""
+    """The one user who asks: what they did before, in rows of the catalog, and when they ask.
+
+    asked_at: seconds since 1970 UTC
+    """
 
     history: History
     asked_at: int

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from pipeline.recommender.recall.interest import HABIT, Decay, taste, tastes
+from pipeline.recommender.recall.interest import HABIT, KIND_WEIGHTS, Decay, taste, tastes
 from pipeline.recommender.recall.postings import Postings, strongest
 from pipeline.recommender.recall.source import Asker, Candidates, RecallSource, best
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from feature_store.history import History
 
 _MONTH = Decay(half_lives_days=(30.0,), shares=(1.0,))
+LATEST_EVENTS = 8
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,11 @@ class UserCFConfig:
     recent: Decay = _MONTH
     """Of the items that neighbours offer; 7 days lost 0.004 of recall@200 of new items, 60 days 0.001."""
     neighbours: int = 100
+    """200 and 400 found as much, 50 lost 0.003; the work grows with their number."""
     users_per_item: int = 500
+    """Of an item that many want, the users for whom it weighs most; 200 to 2000 found as much."""
     items_per_user: int = 200
+    """Of a neighbour, the strongest; 100 lost 0.004."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class UserCF(RecallSource):
     users_of_item: item -> users, with the item's part of their taste (a vector of length 1)
     items_of_user: user -> items, with recent interest
     rarity: (items,) float32, logarithm of all users over the item's users
-    latest: (users,) int64, the user's newest event as `_event_numbers`
+    latest: (users, 8) int64, the user's newest events as `_event_numbers`
     decay: (2, half-lives), as `Decay.array`; neighbours: (1,) int64, how many are asked
     """
 
@@ -86,19 +90,20 @@ class UserCF(RecallSource):
         """The nearest users' recent items by similarity and interest, none without history."""
         items, interest = taste(asker.history, asker.asked_at, Decay.from_array(self.decay))
         similarity = self.users_of_item.totals(items, np.log1p(interest) * self.rarity[items])
-        similarity[self._is_asker(asker.history, len(similarity))] = 0
-        users = best(np.arange(len(similarity), dtype=np.int32), similarity, int(self.neighbours[0]))
-        scores = self.items_of_user.totals(users.items, users.scores)
+        nearest = best(np.arange(len(similarity), dtype=np.int32), similarity, int(self.neighbours[0]))
+        others = ~self._is_asker(asker.history, nearest.items)
+        scores = self.items_of_user.totals(nearest.items[others], nearest.scores[others])
         offered = np.flatnonzero(scores)
         return best(offered.astype(np.int32), scores[offered], k)
 
-    def _is_asker(self, history: History, users: int) -> NDArray[np.bool_]:
-        """Which of the first `users` users are the asker, (users,): those whose newest event is the asker's too.
+    def _is_asker(self, history: History, users: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Which of `users` (n,) are the asker: those whose newest events are all in the asker's history.
 
-        The asker's own row would only echo the history. It is known by an event, not by an id or by an equal vector,
+        The asker's own row would only echo the history. It is known by events, not by an id or by an equal vector,
         because at serving the asker has done more since the fit, and in training nothing: both must see the same.
         """
-        return np.isin(self.latest[:users], _event_numbers(history, len(self.rarity)))
+        own = _event_numbers(history, len(self.rarity))
+        return np.asarray(np.isin(self.latest[users], own).all(axis=1))
 
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:
         return {
@@ -138,8 +143,14 @@ def _event_numbers(history: History, items: int) -> NDArray[np.int64]:
 
 
 def _latest(history: History, items: int) -> NDArray[np.int64]:
-    """The number of each user's newest event, -1 where there is none."""
-    latest = np.full(history.users, -1, np.int64)
-    active = np.diff(history.offsets) > 0
-    latest[active] = _event_numbers(history, items)[history.offsets[1:][active] - 1]
+    """The numbers of each user's newest events of interest, (users, 8); the oldest repeats where there are fewer.
+
+    Several, because where times are whole days two users often share one event.
+    """
+    wanted = history.select(KIND_WEIGHTS[history.kind] > 0)
+    latest = np.full((history.users, LATEST_EVENTS), -1, np.int64)
+    starts, ends = wanted.offsets[:-1, None], wanted.offsets[1:, None]
+    active = np.flatnonzero(ends > starts)
+    at = np.maximum(ends[active] - 1 - np.arange(LATEST_EVENTS), starts[active])
+    latest[active] = _event_numbers(wanted, items)[at]
     return latest
