@@ -43,7 +43,7 @@ class Facts:
 
 
 def build_facts(orders: pd.DataFrame, items: pd.DataFrame, newest_lines: pd.DataFrame, clean: Clean) -> Facts:
-    """Facts from orders (newest versions, repaired) and all versions of items (`item_id`, `department`), oldest first."""
+    """Facts from orders (newest versions, repaired) and versions of items (`item_id`, `department`), oldest first."""
     newest = items.drop_duplicates("item_id", keep="last")
     return Facts(
         order_ids=pa.array(orders["order_id"], pa.string()),

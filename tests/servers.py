@@ -1,0 +1,144 @@
+"""Real servers for tests: the ones named by the environment, else the machine's own, else private ones started here.
+
+`VITRINE_TEST_MYSQL_URL` and `VITRINE_TEST_REDIS_URL` name servers; otherwise 127.0.0.1:3306 (root, no password) and
+127.0.0.1:6379 are tried; otherwise Debian's binaries are started in a temporary folder and stopped at exit.
+Without any of them a test is skipped and says why, but fails where `CI=true`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+import sqlalchemy as sa
+
+START_SECONDS = 30
+
+
+@functools.cache
+def mysql_url() -> str:
+    """A MySQL or MariaDB server on which a test may make databases of its own; the URL names no database."""
+    if named := os.environ.get("VITRINE_TEST_MYSQL_URL"):
+        return named
+    local = "mysql+pymysql://root@127.0.0.1:3306"
+    return local if _mysql_answers(local) else _start_mysql()
+
+
+@functools.cache
+def redis_url() -> str:
+    """A Redis server on which a test may write keys of its own prefix."""
+    if named := os.environ.get("VITRINE_TEST_REDIS_URL"):
+        return named
+    local = "redis://127.0.0.1:6379/0"
+    return local if _redis_answers(local) else _start_redis()
+
+
+def _mysql_answers(url: str) -> bool:
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args={"connect_timeout": 2})
+    try:
+        with engine.connect():
+            return True
+    except sa.exc.OperationalError:
+        return False
+
+
+def _redis_answers(url: str) -> bool:
+    client = redis.Redis.from_url(url, socket_connect_timeout=2)
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+    finally:
+        client.close()
+
+
+def _start_mysql() -> str:
+    server, install = _program("mariadbd", "mysqld"), _program("mariadb-install-db", "mysql_install_db")
+    if server is None or install is None:
+        _missing("MySQL", "mariadb-server", "VITRINE_TEST_MYSQL_URL")
+    folder, port = _temporary_folder("mysql"), _free_port()
+    user = [f"--user={_user()}"]
+    subprocess.run(
+        [install, "--no-defaults", f"--datadir={folder}/data", "--auth-root-authentication-method=normal", *user],
+        check=True,
+        capture_output=True,
+    )
+    places = [f"--datadir={folder}/data", f"--socket={folder}/socket", f"--pid-file={folder}/pid"]
+    _start([server, "--no-defaults", *places, f"--port={port}", "--bind-address=127.0.0.1", *user])
+    url = f"mysql+pymysql://root@127.0.0.1:{port}"
+    _wait(lambda: _mysql_answers(url), "MariaDB")
+    return url
+
+
+def _start_redis() -> str:
+    server = _program("redis-server")
+    if server is None:
+        _missing("Redis", "redis-server", "VITRINE_TEST_REDIS_URL")
+    folder, port = _temporary_folder("redis"), _free_port()
+    _start([server, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""])
+    url = f"redis://127.0.0.1:{port}/0"
+    _wait(lambda: _redis_answers(url), "Redis")
+    return url
+
+
+def _missing(server: str, package: str, variable: str) -> None:
+    reason = f"no {server}: set {variable}, or install Debian's {package}"
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _program(*names: str) -> str | None:
+    """Debian keeps servers in /usr/sbin, which a person's PATH may lack."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+    return next((found for name in names if (found := shutil.which(name, path=path))), None)
+
+
+def _start(command: list[str]) -> None:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    atexit.register(_stop, process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _wait(is_up: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not is_up():
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} did not answer within {START_SECONDS} seconds of its start")
+        time.sleep(0.1)
+
+
+def _temporary_folder(name: str) -> Path:
+    """A short path, because sockets allow no long one; registered before the server's stop, so removed after it."""
+    folder = Path(tempfile.mkdtemp(prefix=f"vitrine-{name}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _user() -> str:
+    """The user that runs the tests; MariaDB refuses to be root unless it is told so."""
+    return os.environ.get("USER") or ("root" if os.geteuid() == 0 else str(os.geteuid()))
