@@ -41,10 +41,7 @@ from airflow.sdk import CronDataIntervalTimetable, Param, TriggerRule, chain, da
 from dags.callbacks import log_failure
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue
-
-    Summary = dict[str, JsonValue]
-    """A `StageResult` as an XCom."""
+    from dags.running import Summary
 
 MINUTES = dt.timedelta(minutes=1)
 
@@ -65,12 +62,12 @@ def read_sources() -> bool:
 
 
 @task(execution_timeout=15 * MINUTES)
-def demo() -> bool:
-    """Loads the demo shop when no business database is configured and it is not there yet."""
-    from pipeline.demo.shop import ensure_demo_shop
-    from pipeline.settings import load_settings
+def demo(day: str) -> Summary:
+    """The demo shop, loaded when no business database is configured and it is not there yet."""
+    from dags.running import run
+    from pipeline.stages.demo import demo
 
-    return ensure_demo_shop(load_settings())
+    return run(demo, day)
 
 
 @task(execution_timeout=60 * MINUTES)
@@ -164,6 +161,15 @@ def reload(day: str) -> Summary:
     return run(reload, day)
 
 
+@task(execution_timeout=2 * MINUTES)
+def record(day: str) -> None:
+    """Seconds, rows and memory of every stage that ran, and the day that is done, where Prometheus finds them."""
+    from dags.running import record_run
+    from pipeline.day_run import STAGES
+
+    record_run(day, get_current_context()["ti"].xcom_pull(task_ids=list(STAGES)))
+
+
 @dag(
     schedule=CronDataIntervalTimetable("0 2 * * *", timezone="UTC"),
     start_date=dt.datetime(2016, 12, 31, tzinfo=dt.UTC),  # the demo data's first day; an earlier run would do nothing
@@ -189,9 +195,10 @@ def recommendation_pipeline() -> None:
     resolved = resolve_day()
     day = cast("str", resolved)  # what the tasks below receive; here it is only a promise of it
     chain(
-        *(resolved, read_sources(), demo()),
-        *(extract(day), clean(day), validate(day)),  # skipped under `sync_only`
+        *(resolved, read_sources()),
+        *(demo(day), extract(day), clean(day), validate(day)),  # skipped under `sync_only`
         *(features(day), sync(day), train(day), recall(day), evaluate(day), publish(day), reload(day)),
+        record(day),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -12,7 +13,12 @@ from pipeline.settings import load_settings
 from pipeline.stage import Stage, StageResult, day_lock
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pydantic import JsonValue
+
+    Summary = dict[str, JsonValue]
+    """A `StageResult` as an XCom."""
 
 HOPELESS = (DataContractError, SettingsError)
 """Errors that the next attempt would meet again: the task fails at once, without its retries."""
@@ -31,7 +37,7 @@ def day_of_run(named: str | None, interval_start: dt.datetime | None) -> str:
     return interval_start.date().isoformat()
 
 
-def run(stage: Stage, day: str) -> dict[str, JsonValue]:
+def run(stage: Stage, day: str) -> Summary:
     """Run one stage of `day`, holding the day's lock no longer than the stage takes; returns its result as JSON."""
     date = dt.date.fromisoformat(day)
     try:
@@ -42,7 +48,14 @@ def run(stage: Stage, day: str) -> dict[str, JsonValue]:
         raise AirflowFailException(str(error)) from error
 
 
-def as_json(result: StageResult) -> dict[str, JsonValue]:
+def record_run(day: str, summaries: Sequence[Summary | None]) -> None:
+    """Write the metrics of the run: one summary a stage, None for a stage that was skipped."""
+    from pipeline.day_run import record
+
+    record(dt.date.fromisoformat(day), load_settings(), [from_json(summary) for summary in summaries if summary])
+
+
+def as_json(result: StageResult) -> Summary:
     return {
         "stage": result.stage,
         "day": result.day.isoformat(),
@@ -52,3 +65,15 @@ def as_json(result: StageResult) -> dict[str, JsonValue]:
         "paths": [str(path) for path in result.paths],
         "counts": {name: float(count) for name, count in result.counts.items()},
     }
+
+
+def from_json(summary: Mapping[str, Any]) -> StageResult:  # `Any`: what was JSON for a while has lost its types
+    return StageResult(
+        paths=tuple(Path(path) for path in summary["paths"]),
+        rows=summary["rows"],
+        counts=summary["counts"],
+        stage=summary["stage"],
+        day=dt.date.fromisoformat(summary["day"]),
+        seconds=summary["seconds"],
+        peak_memory_bytes=summary["peak_memory_bytes"],
+    )

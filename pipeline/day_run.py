@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import importlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from feature_store.offline import end_of_day
 from monitoring.textfile import write_metrics
@@ -40,9 +40,14 @@ def run(day: dt.date, settings: Settings, *, sync_only: bool = False) -> Iterato
 
 
 def run_and_record(day: dt.date, settings: Settings, *, sync_only: bool = False) -> list[StageResult]:
-    """The pass of `day`, whole; afterwards the metrics of the run lie in `<work_dir>/metrics/vitrine.prom`."""
+    """The pass of `day`, whole; afterwards its metrics lie where `record` writes them."""
     results = list(run(day, settings, sync_only=sync_only))
+    record(day, settings, results)
+    return results
+
+
+def record(day: dt.date, settings: Settings, results: Sequence[StageResult]) -> None:
+    """Write the metrics of a run of `day` that has ended to `<work_dir>/metrics/vitrine.prom`."""
     evaluation = settings.workspace.evaluation(day) / "metrics.json"
     models = json.loads(evaluation.read_text(encoding="utf-8"))["models"]
     write_metrics(settings.work_dir / "metrics" / "vitrine.prom", results, models, end_of_day(day))
-    return results

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.day_run import SOURCE_STAGES, STAGES
+
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PASS = ["extract", "clean", "validate", "features", "sync", "train", "recall", "evaluate", "publish", "reload"]
-TASKS = ["resolve_day", "read_sources", "demo", *PASS]
+TASKS = ["resolve_day", "read_sources", *STAGES, "record"]
 
 
 @pytest.fixture(scope="session")
@@ -37,15 +38,20 @@ def test_every_dag_file_loads_without_errors(bag) -> None:
 def test_the_edges_are_the_pass_and_every_stage_is_given_its_day(pipeline: DAG) -> None:
     edges = {(up, down) for up, task in pipeline.task_dict.items() for down in task.downstream_task_ids}
     steps = set(itertools.pairwise(TASKS))
-    days = {("resolve_day", stage) for stage in PASS}
+    days = {("resolve_day", task) for task in (*STAGES, "record")}
     assert edges == steps | days
 
 
 def test_every_stage_of_the_pass_is_a_task_that_calls_it(pipeline: DAG) -> None:
     assert set(pipeline.task_dict) == set(TASKS)
-    for name in PASS:
+    for name in STAGES:
         source = pipeline.task_dict[name].python_callable.__code__
         assert f"pipeline.stages.{name}" in source.co_names
+
+
+def test_the_tasks_that_sync_only_skips_are_those_that_need_a_source(pipeline: DAG) -> None:
+    assert pipeline.task_dict["read_sources"].downstream_task_ids == {SOURCE_STAGES[0]}
+    assert SOURCE_STAGES[-1] in pipeline.task_dict["features"].upstream_task_ids
 
 
 def test_only_features_goes_on_after_a_skipped_task(pipeline: DAG) -> None:

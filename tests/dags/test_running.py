@@ -67,12 +67,14 @@ def test_a_stage_runs_under_the_lock_of_its_day_and_lets_go_of_it() -> None:
 
 
 def test_a_result_becomes_json() -> None:
-    from dags.running import as_json
+    from dags.running import as_json, from_json
 
     result = StageResult(
         (Path("a/b"),), np.int64(3), {"users": np.float32(2)}, "extract", dt.date(2017, 11, 5), 0.12345, 9
     )
-    assert json.loads(json.dumps(as_json(result))) == {
+    summary = json.loads(json.dumps(as_json(result)))
+    assert as_json(from_json(summary)) == summary
+    assert summary == {
         "stage": "extract",
         "day": DAY,
         "rows": 3,
