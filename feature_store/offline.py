@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from feature_store.errors import ArchiveError
 from feature_store.history import History, build_history
-from feature_store.schema import EVENT_KINDS, TABLES
+from feature_store.schema import EVENT_KINDS, TABLES, item_keys
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -78,12 +80,15 @@ class Archive:
         spec = TABLES[table or name]
         files = self._files(spec.name)
         key = ", ".join(spec.key)
-        rows = f"SELECT {columns} FROM read_parquet({files}, hive_partitioning=false, filename=true)"  # noqa: S608
+        latest = f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {spec.cursor} DESC, filename DESC) = 1"
+        rows = f"SELECT {columns} FROM read_parquet({files}, hive_partitioning=false, filename=true)"
+        create = f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * EXCLUDE (filename) FROM ({rows})"
         try:
-            self.connection.raw_sql(
-                f"CREATE TEMP TABLE {name} AS SELECT * EXCLUDE (filename) FROM ({rows})"  # noqa: S608
-                f" QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {spec.cursor} DESC, filename DESC) = 1"
-            )
+            self.connection.raw_sql(create)
+            # Most archives hold each key once, and finding that out costs a tenth of sorting out versions.
+            unique = f"SELECT count(*) = count(DISTINCT ({key})) FROM {name}"
+            if not self.connection.con.sql(unique).fetchall()[0][0]:
+                self.connection.raw_sql(f"{create} {latest}")
         except duckdb.Error as error:
             raise ArchiveError(
                 f"table {spec.name}",
@@ -98,42 +103,70 @@ class Archive:
         return self.connection.con.sql(query).to_arrow_table()
 
     def history(self, catalog: Catalog, users: NDArray[np.str_], before: int) -> History:
-        """What `users` (ids) did before the moment `before` with items of the catalog, in the order of `users`."""
-        rows = self.frame(
-            f"SELECT user_id, item_id, seconds, kind, quantity, value FROM events WHERE seconds < {before}"  # noqa: S608
+        """What `users` (ids, ascending) did before the moment `before` with items of the catalog, in the order of `users`."""
+        log = self._log
+        item = catalog.rows(log.item_keys)[log.item]
+        user = _positions(log.user_ids, users)[log.user]
+        kept = (log.seconds < before) & (item >= 0) & (user >= 0)
+        counts = np.bincount(user[kept], minlength=len(users))
+        return History(
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            item[kept],
+            log.seconds[kept],
+            log.kind[kept],
+            log.quantity[kept],
+            log.value[kept],
         )
-        item, user = _codes(rows["item_id"], catalog.rows_of_ids), _codes(rows["user_id"], _positions(users))
-        known = (item >= 0) & (user >= 0)
-        kind = _codes(rows["kind"], lambda kinds: np.array([EVENT_KINDS.index(kind) for kind in kinds], np.int32))
-        return build_history(
-            user[known],
-            item[known],
-            rows["seconds"].to_numpy()[known],
-            kind[known],
-            rows["quantity"].to_numpy()[known],
-            rows["value"].to_numpy()[known],
-            users=len(users),
+
+    @cached_property
+    def _log(self) -> _Log:
+        """Every event in the order of a history, for any catalog: rows of both ascend with item key and user id."""
+        rows = self.frame("SELECT user_id, item_id, seconds, kind, quantity, value FROM events")
+        user_ids, user = _codes(rows["user_id"])
+        item_ids, item = _codes(rows["item_id"])
+        kinds, kind = _codes(rows["kind"])
+        keys = item_keys(item_ids)
+        by_id, by_key = np.argsort(user_ids), np.argsort(keys)
+        ordered = build_history(
+            np.argsort(by_id)[user],
+            np.argsort(by_key)[item],
+            rows["seconds"].to_numpy(),
+            np.array([EVENT_KINDS.index(str(name)) for name in kinds], np.int32)[kind],
+            rows["quantity"].to_numpy(),
+            rows["value"].to_numpy(),
+            users=len(user_ids),
+        )
+        return _Log(
+            user_ids[by_id], keys[by_key], ordered.user, ordered.item, ordered.time, ordered.kind, ordered.quantity, ordered.value
         )
 
     def close(self) -> None:
         self.connection.disconnect()
 
 
-def _positions(ids: NDArray[np.str_]) -> Any:  # noqa: ANN401 - a closure over the order
-    order = np.argsort(ids)
+@dataclass(frozen=True)
+class _Log:
+    """Events sorted by user id, time and item key; `user` and `item` are rows of `user_ids` and `item_keys`."""
 
-    def position(wanted: list[str]) -> NDArray[np.int32]:
-        if not len(ids):
-            return np.full(len(wanted), -1, np.int32)
-        names = np.asarray(wanted, np.str_)
-        at = order[np.minimum(np.searchsorted(ids, names, sorter=order), len(ids) - 1)]
-        return np.where(ids[at] == names, at, -1).astype(np.int32)
+    user_ids: NDArray[np.str_]
+    item_keys: NDArray[np.int64]
+    user: NDArray[np.int32]
+    item: NDArray[np.int32]
+    seconds: NDArray[np.int64]
+    kind: NDArray[np.uint8]
+    quantity: NDArray[np.float32]
+    value: NDArray[np.float32]
 
-    return position
+
+def _positions(wanted: NDArray[np.str_], ids: NDArray[np.str_]) -> NDArray[np.int32]:
+    """The row in `ids` (ascending) of each wanted id, -1 where it is not among them."""
+    if not len(ids):
+        return np.full(len(wanted), -1, np.int32)
+    at = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return np.where(ids[at] == wanted, at, -1).astype(np.int32)
 
 
-def _codes(column: pa.ChunkedArray, rows_of: Any) -> NDArray[np.int32]:  # noqa: ANN401 - ids to rows
-    """Rows of a text column, each distinct text looked up once."""
+def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.str_], NDArray[np.int32]]:
+    """The distinct texts of a column and the code of each row."""
     encoded = column.combine_chunks().dictionary_encode()
-    rows = np.asarray(rows_of(encoded.dictionary.to_pylist()), np.int32)
-    return rows[encoded.indices.to_numpy()] if len(rows) else np.empty(0, np.int32)
+    return np.asarray(encoded.dictionary.to_pylist(), np.str_), encoded.indices.to_numpy()
