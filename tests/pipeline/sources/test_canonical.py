@@ -57,6 +57,11 @@ def test_money_is_real_whatever_the_database_has():
     assert read([1, 2.5, "3"], "real") == [1.0, 2.5, 3.0]
 
 
+def test_a_decimal_becomes_the_nearest_float():
+    cents = [Decimal(n) / 10_000 for n in range(100_000)]
+    assert read(cents, "real") == [float(value) for value in cents]
+
+
 def test_nothing_is_nothing_in_every_type():
     assert read([None], "time") == read([None], "real") == read([None], "text") == [None]
 
