@@ -22,20 +22,42 @@ REQUEST_BUCKETS_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4,
 
 REQUESTS = Metric("vitrine_requests_total", "counter", "Answers by path and HTTP status.", ("path", "status"))
 REQUEST_SECONDS = Metric("vitrine_request_seconds", "histogram", "Seconds from request to answer.", ("path",))
-RECOMMENDATIONS = Metric("vitrine_recommendations_total", "counter", "Lists given, by degradation.", ("scene", "degrade_level"))
+RECOMMENDATIONS = Metric(
+    "vitrine_recommendations_total", "counter", "Lists given, by degradation.", ("scene", "degrade_level")
+)
 STORE_SECONDS = Metric("vitrine_online_store_seconds", "histogram", "Seconds of one read of the online store.")
-STORE_ERRORS = Metric("vitrine_online_store_errors_total", "counter", "Reads of the online store that failed or came too late.")
-RELOADS = Metric("vitrine_reloads_total", "counter", "Reload attempts by outcome: swapped, unchanged or refused.", ("outcome",))
+STORE_ERRORS = Metric(
+    "vitrine_online_store_errors_total", "counter", "Reads of the online store that failed or came too late."
+)
+RELOADS = Metric(
+    "vitrine_reloads_total", "counter", "Reload attempts by outcome: swapped, unchanged or refused.", ("outcome",)
+)
 RELEASE_INFO = Metric("vitrine_release_info", "gauge", "1 for the release in use.", ("release", "feature_set"))
-RELEASE_AGE = Metric("vitrine_release_age_seconds", "gauge", "Seconds since the end of the day the release was made from.")
-FEATURE_FRESHNESS = Metric("vitrine_feature_freshness_seconds", "gauge", "Seconds since the as-of time of the online vectors.")
+RELEASE_AGE = Metric(
+    "vitrine_release_age_seconds", "gauge", "Seconds since the end of the day the release was made from."
+)
+FEATURE_FRESHNESS = Metric(
+    "vitrine_feature_freshness_seconds", "gauge", "Seconds since the as-of time of the online vectors."
+)
 
 STAGE_SECONDS = Metric("vitrine_stage_seconds", "gauge", "Seconds of a stage in the last run.", ("stage",))
 STAGE_ROWS = Metric("vitrine_stage_rows", "gauge", "Rows a stage wrote in the last run.", ("stage",))
-STAGE_MEMORY = Metric("vitrine_stage_peak_memory_bytes", "gauge", "Peak resident memory of a stage in the last run.", ("stage",))
+STAGE_MEMORY = Metric(
+    "vitrine_stage_peak_memory_bytes", "gauge", "Peak resident memory of a stage in the last run.", ("stage",)
+)
 RUN_DAY = Metric("vitrine_run_day_timestamp_seconds", "gauge", "End of the day of the last run that finished.")
 RUN_FINISHED = Metric("vitrine_run_finished_timestamp_seconds", "gauge", "When the last run finished.")
 EVALUATION = Metric("vitrine_evaluation", "gauge", "Offline metrics of the last run.", ("model", "metric"))
 
-SERVING = (REQUESTS, REQUEST_SECONDS, RECOMMENDATIONS, STORE_SECONDS, STORE_ERRORS, RELOADS, RELEASE_INFO, RELEASE_AGE, FEATURE_FRESHNESS)
+SERVING = (
+    REQUESTS,
+    REQUEST_SECONDS,
+    RECOMMENDATIONS,
+    STORE_SECONDS,
+    STORE_ERRORS,
+    RELOADS,
+    RELEASE_INFO,
+    RELEASE_AGE,
+    FEATURE_FRESHNESS,
+)
 PIPELINE = (STAGE_SECONDS, STAGE_ROWS, STAGE_MEMORY, RUN_DAY, RUN_FINISHED, EVALUATION)

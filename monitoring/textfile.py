@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from monitoring import names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 
 class Stage(Protocol):
@@ -25,8 +27,13 @@ class Stage(Protocol):
     def peak_memory_bytes(self) -> int: ...
 
 
-def write_metrics(path: Path, stages: Sequence[Stage], evaluation: Mapping[str, Mapping[str, float]], as_of: int) -> None:
-    """Replace `path` in one step. `evaluation`: model -> metric -> value; `as_of`: end of the run's day, seconds since 1970 UTC."""
+def write_metrics(
+    path: Path, stages: Sequence[Stage], evaluation: Mapping[str, Mapping[str, float]], as_of: int
+) -> None:
+    """Replace `path` in one step.
+
+    evaluation: model -> metric -> value; as_of: end of the run's day, seconds since 1970 UTC
+    """
     registry = CollectorRegistry()
     gauge = {m.name: Gauge(m.name, m.meaning, m.labels, registry=registry) for m in names.PIPELINE}
     for stage in stages:

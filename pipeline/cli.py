@@ -24,7 +24,9 @@ demo = typer.Typer(no_args_is_help=True, help="The demo shop.")
 app.add_typer(demo, name="demo")
 out = Console()
 
-Day = Annotated[str | None, typer.Option("--day", help="The day of the run, YYYY-MM-DD; default: `day` of the settings.")]
+Day = Annotated[
+    str | None, typer.Option("--day", help="The day of the run, YYYY-MM-DD; default: `day` of the settings.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="For machines: logs and result as JSON, no bars.")]
 
@@ -48,14 +50,21 @@ def _day(text: str | None, settings: Settings) -> dt.date:
     try:
         return dt.date.fromisoformat(text or "")
     except ValueError as error:
-        raise SettingsError("--day", expected="a day as YYYY-MM-DD", found=repr(text), remedy="Name one, or set `day`.") from error
+        raise SettingsError(
+            "--day", expected="a day as YYYY-MM-DD", found=repr(text), remedy="Name one, or set `day`."
+        ) from error
 
 
 @app.command()
 def run(
     day: Day = None,
     to: Annotated[str | None, typer.Option(help="Run every day from --day to this one, both included.")] = None,
-    sync_only: Annotated[bool, typer.Option("--sync-only", help="Rebuild features, online store and release from the archive; touch no source.")] = False,
+    sync_only: Annotated[
+        bool,
+        typer.Option(
+            "--sync-only", help="Rebuild features, online store and release from the archive; touch no source."
+        ),
+    ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -172,10 +181,13 @@ def features(name: Annotated[str | None, typer.Argument(help="Show one feature w
 
     known = registry()
     if name is not None and name not in known:
-        raise SettingsError("feature", expected="a feature of this list: `vitrine features`", found=name, remedy="Check the name.")
+        raise SettingsError(
+            "feature", expected="a feature of this list: `vitrine features`", found=name, remedy="Check the name."
+        )
     if name is not None:
         feature = known[name]
-        out.print(f"[bold]{name}[/] ({feature.kind}, {feature.unit}, default {feature.default:g})\n{feature.description}\nfrom {', '.join(feature.inputs)}")
+        out.print(f"[bold]{name}[/] ({feature.kind}, {feature.unit}, default {feature.default:g})")
+        out.print(f"{feature.description}\nfrom {', '.join(feature.inputs)}")
         return
     table = Table(title=f"Feature set {feature_set_id()}: {len(known)} features", title_justify="left")
     for column in ("feature", "kind", "unit", "meaning"):
@@ -187,7 +199,9 @@ def features(name: Annotated[str | None, typer.Argument(help="Show one feature w
 
 @demo.command("load")
 def demo_load(
-    database_url: Annotated[str | None, typer.Option(help="SQLAlchemy URL; default: the SQLite file in the work folder.")] = None,
+    database_url: Annotated[
+        str | None, typer.Option(help="SQLAlchemy URL; default: the SQLite file in the work folder.")
+    ] = None,
     households: Annotated[int | None, typer.Option(help="Only so many households, for a small shop.")] = None,
 ) -> None:
     """Load The Complete Journey into a business database."""
@@ -205,14 +219,9 @@ def main() -> None:
     try:
         app()
     except VitrineError as error:
-        if progress_console.quiet and load_settings_quietly() == "json":
-            print(json.dumps({"error": type(error).__name__, "message": str(error)}), file=sys.stderr)  # noqa: T201
+        name = type(error).__name__
+        if "--json" in sys.argv:
+            print(json.dumps({"error": name, "message": str(error)}), file=sys.stderr)  # noqa: T201 - for machines
         else:
-            Console(stderr=True).print(f"[bold red]{type(error).__name__}[/]: ", end="")
-            print(error, file=sys.stderr)  # noqa: T201 - brackets in the message are not markup
+            print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 - brackets in the message are not markup
         sys.exit(1)
-
-
-def load_settings_quietly() -> str:
-    """The log format, whatever else is wrong with the settings."""
-    return "json" if "--json" in sys.argv else "console"

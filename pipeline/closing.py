@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from feature_store.snapshot import read_snapshot
 from pipeline.knowledge import history_of_everybody, open_archive, record_of
 from pipeline.recommender.recommend import Answer, Request, recommend
 from pipeline.recommender.release import Release, current, load_release
-from pipeline.settings import Settings
-from pipeline.stage import StageResult
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+
+    from pipeline.settings import Settings
+    from pipeline.stage import StageResult
 
 SHOWN_ITEMS = 10
 _MEGABYTE = 1024 * 1024
@@ -75,8 +79,11 @@ def print_closing(console: Console, day: dt.date, results: Sequence[StageResult]
         _print_example(console, day, release, settings)
         console.print(f"Release  {settings.releases / name}")
     console.print(f"Reports  {settings.workspace.reports(day)}  {settings.workspace.evaluation(day)}")
-    console.print("Next     [bold]vitrine serve[/]  then  [bold]curl -s localhost:8000/api/v1/recommend"
-                  " -H 'content-type: application/json' -d '{\"user_id\": \"1\"}'[/]", soft_wrap=True)
+    console.print(
+        "Next     [bold]vitrine serve[/]  then  [bold]curl -s localhost:8000/api/v1/recommend"
+        " -H 'content-type: application/json' -d '{\"user_id\": \"1\"}'[/]",
+        soft_wrap=True,
+    )
 
 
 def _print_example(console: Console, day: dt.date, release: Release, settings: Settings) -> None:

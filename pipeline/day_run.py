@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import importlib
 import json
-from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from feature_store.offline import end_of_day
 from monitoring.textfile import write_metrics
 from pipeline.atomic import sweep
-from pipeline.settings import Settings
 from pipeline.stage import Stage, StageResult, day_lock
 
-STAGES = ("demo", "extract", "clean", "validate", "features", "sync", "train", "recall", "evaluate", "publish", "reload")
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator, Sequence
+
+    from pipeline.settings import Settings
+
+STAGES = (
+    "demo",
+    "extract",
+    "clean",
+    "validate",
+    "features",
+    "sync",
+    "train",
+    "recall",
+    "evaluate",
+    "publish",
+    "reload",
+)
 """In the order of the pass; each is the function of that name in the module of that name."""
 SOURCE_STAGES = ("demo", "extract", "clean", "validate")
 """What `sync_only` leaves out: they read or judge the sources."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_store.history import History
 from feature_store.offline import Archive, end_of_day
 from feature_store.online.store import UserRecord
 from feature_store.snapshot import Snapshot, arrays_of, compute_snapshot
 from pipeline.recommender.recall import SOURCES
-from pipeline.recommender.recall.source import RecallSource
-from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from feature_store.history import History
+    from pipeline.recommender.recall.source import RecallSource
+    from pipeline.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,9 @@ def purchased(archive: Archive, first: dt.date, last: dt.date) -> dict[str, set[
         "SELECT user_id, list(DISTINCT item_id ORDER BY item_id) AS items FROM events"
         f" WHERE kind = 'purchase' AND seconds >= {start} AND seconds < {end} GROUP BY user_id ORDER BY user_id"
     )
-    return {user: set(items) for user, items in zip(rows["user_id"].to_pylist(), rows["items"].to_pylist(), strict=True)}
+    return {
+        user: set(items) for user, items in zip(rows["user_id"].to_pylist(), rows["items"].to_pylist(), strict=True)
+    }
 
 
 def rng(settings: Settings, *names: str) -> np.random.Generator:

@@ -6,8 +6,10 @@ import datetime as dt
 import json
 import logging
 import sys
+from typing import TYPE_CHECKING
 
-from pipeline.settings import Logging
+if TYPE_CHECKING:
+    from pipeline.settings import Logging
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

@@ -14,6 +14,13 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
 
 from pipeline.errors import SettingsError
 from pipeline.workspace import Workspace
@@ -21,6 +28,8 @@ from pipeline.workspace import Workspace
 PREFIX = "VITRINE_"
 CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "config"
 """The repository's own config folder; `VITRINE_CONFIG_FOLDER` names another."""
+NO_SETTINGS = ("config", "config_folder")
+"""Variables that say where settings lie, and are none themselves."""
 
 
 class _Section(BaseModel):
@@ -49,7 +58,7 @@ class Evaluation(_Section):
 
     holdout: Literal["following", "preceding"] = "preceding"
     """`following`: train up to the day, judge on the days after it (back-tests, the demo).
-    `preceding`: train up to a horizon before the day, judge on the days up to it (live: the future is not there yet)."""
+    `preceding`: train up to a horizon before the day, judge on the days up to it (live: there is no future yet)."""
     horizon_days: int = Field(7, ge=1)
     list_size: int = Field(20, ge=1)
     baselines: bool = True
@@ -58,12 +67,12 @@ class Evaluation(_Section):
 class Training(_Section):
     """How examples are made and the ranker is fitted."""
 
-    weeks: int = Field(6, ge=1)
-    """Label windows of `horizon_days` each, walking back from the cut."""
+    weeks: int = Field(4, ge=1)
+    """Label windows of `horizon_days` each, walking back from the cut; 6 or 10 did not rank better than 4."""
     negatives_per_user: int = Field(50, ge=1)
-    trees: int = Field(200, ge=1)
+    trees: int = Field(100, ge=1)
     leaves: int = Field(31, ge=2)
-    learning_rate: float = Field(0.08, gt=0)
+    learning_rate: float = Field(0.1, gt=0)
     min_rows_per_leaf: int = Field(100, ge=1)
     feature_fraction: float = Field(0.6, gt=0, le=1)
     truncation_level: int = Field(30, ge=1)
@@ -102,7 +111,23 @@ class Scene(_Section):
     max_per_category: int | None = None
 
 
-class Settings(_Section):
+class Settings(BaseSettings):
+    """Everything a run can be told. Made by `load_settings`; by itself it reads nothing."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the names are pydantic-settings' own
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what it is given: `layers` decides where values come from."""
+        return (init_settings,)
+
     work_dir: Path = Path("work")
     database_url: SecretStr | None = None
     """SQLAlchemy URL of the business database; none: the demo shop in the work folder."""
@@ -171,27 +196,53 @@ def config_folder() -> Path:
     return Path(os.environ.get(f"{PREFIX}CONFIG_FOLDER", CONFIG_FOLDER))
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def layers(
+    overlays: tuple[Path, ...] = (), arguments: Mapping[str, Any] | None = None
+) -> list[tuple[str, dict[str, Any]]]:
+    """What each place says, weakest first, as (name of the place, values).
+
+    Raises:
+        SettingsError: an unreadable file, or a `VITRINE_` variable that names no setting.
+    """
+    folder = config_folder()
+    scenes = folder / "scenes.yaml"
+    named = tuple(Path(path) for path in os.environ.get(f"{PREFIX}CONFIG", "").split(",") if path)
+    return [
+        (_shown(scenes), {"scenes": _from_file(scenes)}),
+        *((_shown(path), _from_file(path)) for path in (folder / "settings.yaml", *named, *overlays)),
+        ("environment", _from_environment()),
+        ("arguments", dict(arguments or {})),
+    ]
+
+
+def _shown(path: Path) -> str:
+    """The path as a person would name it: from the folder above `config/`, where it lies there."""
+    home = config_folder().parent
+    return str(path.relative_to(home)) if path.is_relative_to(home) else str(path)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise SettingsError(str(path), expected="a YAML file", found="none", remedy="Create it, or mend the path.")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise SettingsError(str(path), expected="a YAML file", found=str(error), remedy="Mend or create it.") from error
-    if not isinstance(content, dict):
-        raise SettingsError(str(path), expected="a mapping", found=type(content).__name__, remedy="Begin with `key: value`.")
-    return content
+        return YamlConfigSettingsSource(Settings, yaml_file=path)()
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise SettingsError(str(path), expected="a YAML mapping", found=str(error), remedy="Mend the file.") from error
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """`VITRINE_TRAINING__TREES=50` -> {"training": {"trees": "50"}}; names of other purposes are left alone."""
-    tree: dict[str, Any] = {}
-    for name, value in sorted(environment.items()):
-        path = name.removeprefix(PREFIX).lower().split("__")
-        if name.startswith(PREFIX) and path[0] not in {"config", "config_folder"} and not path[0].startswith("test_"):
-            branch = tree
-            for key in path[:-1]:
-                branch = branch.setdefault(key, {})
-            branch[path[-1]] = yaml.safe_load(value) if value[:1] in "[{" else value
-    return tree
+def _from_environment() -> dict[str, Any]:
+    """`VITRINE_TRAINING__TREES=50` -> {"training": {"trees": "50"}}."""
+    fields = {*Settings.model_fields, *NO_SETTINGS}
+    for name in os.environ:
+        setting = name.removeprefix(PREFIX).lower().split("__")[0]
+        if name.startswith(PREFIX) and setting not in fields and not setting.startswith("test_"):
+            raise SettingsError(
+                name,
+                expected="a variable that names a setting",
+                found=f"no setting `{setting}`",
+                remedy="Mend or unset it.",
+            )
+    return EnvSettingsSource(Settings, env_prefix=PREFIX, env_nested_delimiter="__")()
 
 
 def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -201,21 +252,6 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = _merge(merged[key], value) if both else value
     return merged
-
-
-def layers(overlays: tuple[Path, ...] = (), arguments: Mapping[str, Any] | None = None) -> list[tuple[str, dict[str, Any]]]:
-    """What each place says, weakest first, as (name of the place, values)."""
-    folder = config_folder()
-    named = tuple(Path(p) for p in os.environ.get(f"{PREFIX}CONFIG", "").split(",") if p)
-    files = [folder / "settings.yaml", *named, *overlays]
-    found = [(str(path), _read_yaml(path)) for path in files]
-    scenes = folder / "scenes.yaml"
-    return [
-        (str(scenes), {"scenes": _read_yaml(scenes)}),
-        *found,
-        ("environment", _from_environment(os.environ)),
-        ("arguments", dict(arguments or {})),
-    ]
 
 
 def load_settings(overlays: tuple[Path, ...] = (), arguments: Mapping[str, Any] | None = None) -> Settings:

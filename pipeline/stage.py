@@ -84,7 +84,12 @@ def day_lock(day: dt.date, settings: Settings) -> Iterator[None]:
         yield
 
 
-_DISK = {errno.ENOSPC: "a full disk", errno.EDQUOT: "a used-up quota", errno.EROFS: "a read-only disk", errno.EFBIG: "a file limit"}
+_DISK = {
+    errno.ENOSPC: "a full disk",
+    errno.EDQUOT: "a used-up quota",
+    errno.EROFS: "a read-only disk",
+    errno.EFBIG: "a file limit",
+}
 
 
 @contextmanager

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
-from pipeline.recommender.release import Manifest
-from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+    from pipeline.recommender.release import Manifest
+    from pipeline.settings import Settings
 
 MODEL = "vitrine-ranker"
 EXPERIMENT = "vitrine"
@@ -32,13 +33,19 @@ def record_release(folder: Path, manifest: Manifest, settings: Settings) -> str:
 
     client = _client(settings)
     try:
-        known = client.search_model_versions(f"name = '{MODEL}' and tags.release = '{manifest.release}'") if _registered(client) else []
+        known = (
+            client.search_model_versions(f"name = '{MODEL}' and tags.release = '{manifest.release}'")
+            if _registered(client)
+            else []
+        )
         version = str(known[0].version) if known else _register(client, folder, manifest, settings)
         client.set_registered_model_alias(MODEL, "challenger", version)
         client.set_registered_model_alias(MODEL, "champion", version)
     except MlflowException as error:
         raise PipelineError(
-            f"MLflow at {settings.mlflow_uri}", expected="a run and a registered version", found=str(error).splitlines()[0],
+            f"MLflow at {settings.mlflow_uri}",
+            expected="a run and a registered version",
+            found=str(error).splitlines()[0],
             remedy="Check `mlflow_url`, then run `vitrine stage publish` again; the release itself is complete.",
         ) from error
     return version
@@ -63,10 +70,21 @@ def _register(client: MlflowClient, folder: Path, manifest: Manifest, settings: 
 
     experiment = client.get_experiment_by_name(EXPERIMENT)
     artifacts = (settings.work_dir.resolve() / "mlartifacts").as_uri() if settings.mlflow_url is None else None
-    experiment_id = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT, artifact_location=artifacts)
-    run = client.create_run(experiment_id, run_name=manifest.release, tags={"release": manifest.release, "feature_set": manifest.feature_set})
+    experiment_id = (
+        experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+    )
+    run = client.create_run(
+        experiment_id,
+        run_name=manifest.release,
+        tags={"release": manifest.release, "feature_set": manifest.feature_set},
+    )
     stamp = run.info.start_time
-    params = {**settings.training.model_dump(), "seed": settings.seed, "day": manifest.day, **{f"data.{k}": v for k, v in manifest.data.items()}}
+    params = {
+        **settings.training.model_dump(),
+        "seed": settings.seed,
+        "day": manifest.day,
+        **{f"data.{k}": v for k, v in manifest.data.items()},
+    }
     client.log_batch(
         run.info.run_id,
         metrics=[Metric(name.replace("@", "_at_"), value, stamp, 0) for name, value in manifest.metrics.items()],
@@ -78,7 +96,13 @@ def _register(client: MlflowClient, folder: Path, manifest: Manifest, settings: 
     if not _registered(client):
         client.create_registered_model(MODEL)
     version = client.create_model_version(
-        MODEL, source=f"{run.info.artifact_uri}/release/ranker", run_id=run.info.run_id, tags={"release": manifest.release}
+        MODEL,
+        source=f"{run.info.artifact_uri}/release/ranker",
+        run_id=run.info.run_id,
+        tags={"release": manifest.release},
     )
-    log.info("release registered", extra={"release": manifest.release, "version": version.version, "metrics": json.dumps(manifest.metrics)})
+    log.info(
+        "release registered",
+        extra={"release": manifest.release, "version": version.version, "metrics": json.dumps(manifest.metrics)},
+    )
     return str(version.version)

@@ -91,12 +91,19 @@ def purchases(lines: pd.DataFrame, facts: Facts) -> pd.DataFrame:
 
 def split_days(table: Table, frame: pd.DataFrame, days: list[dt.date]) -> Iterator[tuple[dt.date, pa.Table]]:
     """Each day's rows in the canonical schema; a day of which nothing is left is empty."""
-    rows = pa.Table.from_pandas(frame[list(table.columns)], schema=arrow_schema(table), preserve_index=False)
-    rows = rows.replace_schema_metadata(None)
+    schema = arrow_schema(table)
+    rows = pa.table([_arrow(frame[field.name], field.type) for field in schema], schema=schema)
     offset = 0
     for day, count in _per_day(frame["partition_day"].to_numpy(), days).items():
         yield day, rows.slice(offset, count)
         offset += count
+
+
+def _arrow(column: pd.Series, target: pa.DataType) -> pa.Array:
+    """Times lose their zone, which is UTC, on the way: Arrow's own road for them is one that pandas is closing."""
+    if pa.types.is_timestamp(target):
+        return pa.array(column.dt.tz_convert(None).to_numpy("datetime64[us]")).cast(target)
+    return pa.array(column, target, from_pandas=True)
 
 
 def day_number(day: dt.date) -> int:

@@ -7,7 +7,7 @@ import datetime as dt
 import hashlib
 import json
 import logging
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from feature_store.errors import ArchiveError
 from feature_store.schema import EVENTS, ORDER_ITEMS, ORDERS, SOURCE_TABLES, TABLES
@@ -17,11 +17,15 @@ from pipeline.cleaning.lookups import RawArchive, Work, changed_behind, read_loo
 from pipeline.cleaning.report import cleaning_report
 from pipeline.cleaning.rules import VERSION
 from pipeline.progress import track
-from pipeline.settings import Settings
 from pipeline.sources.archive import CLEAN, archive_lock, damaged_days, remove_unknown, write_partitions
 from pipeline.sources.ledger import Ledger, Partition, open_ledger
 from pipeline.sources.watermark import archived_through
 from pipeline.stage import StageResult, stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
 BLOCK_DAYS = 61

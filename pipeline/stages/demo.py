@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
+from typing import TYPE_CHECKING
 
 from pipeline.demo.shop import ensure_demo_shop
-from pipeline.settings import Settings
 from pipeline.stage import StageResult, stage
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from pipeline.settings import Settings
 
 
 @stage

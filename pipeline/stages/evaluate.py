@@ -5,12 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from feature_store.catalog import Catalog
 from feature_store.history import empty_history
 from feature_store.registry import feature_set_id, ranker_features
 from feature_store.snapshot import read_snapshot
@@ -24,8 +22,15 @@ from pipeline.recommender.ranker.onnx import OnnxRanker
 from pipeline.recommender.recall.source import Asker, Candidates
 from pipeline.recommender.recommend import Request, recommend
 from pipeline.recommender.release import Manifest, Release, load_recall, sha256
-from pipeline.settings import Settings
 from pipeline.stage import StageResult, stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from feature_store.catalog import Catalog
+    from pipeline.settings import Settings
 
 SCENE = "home"
 
@@ -41,7 +46,9 @@ def evaluate(day: dt.date, settings: Settings) -> StageResult:
     cut = settings.cut(day)
     ranker = settings.workspace.train(day) / "model.onnx"
     if not ranker.is_file():
-        raise PipelineError("stage evaluate", expected=str(ranker), found="none", remedy=f"Run `vitrine stage train --day {day}`.")
+        raise PipelineError(
+            "stage evaluate", expected=str(ranker), found="none", remedy=f"Run `vitrine stage train --day {day}`."
+        )
     known = _knowledge(day, cut, settings)
     with open_archive(settings.last_judged(day), settings) as archive:
         truth = purchased(archive, cut + dt.timedelta(days=1), settings.last_judged(day))
@@ -108,8 +115,15 @@ def _rows(catalog: Catalog, items: set[str]) -> NDArray[np.int32]:
 def candidate_release(known: Knowledge, ranker: Path, settings: Settings) -> Release:
     """The release as it would be published, in memory."""
     manifest = Manifest(
-        release="candidate", day="", as_of=known.snapshot.as_of, feature_set=feature_set_id(), features=ranker_features(),
-        scenes=dict(settings.scenes), metrics={}, data={}, files={},
+        release="candidate",
+        day="",
+        as_of=known.snapshot.as_of,
+        feature_set=feature_set_id(),
+        features=ranker_features(),
+        scenes=dict(settings.scenes),
+        metrics={},
+        data={},
+        files={},
     )
     nobody = Asker(empty_history(), known.snapshot.as_of)
     popular = known.recall["popular"].candidates(nobody, 1) if "popular" in known.recall else None

@@ -6,12 +6,12 @@ import datetime as dt
 import logging
 import time
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from feature_store.schema import ORDER_ITEMS, ORDERS, SOURCE_TABLES, Table
 from pipeline.demo.shop import ensure_demo_shop
 from pipeline.errors import DayOutsideDataError, EmptyDayError
 from pipeline.progress import track
-from pipeline.settings import Settings
 from pipeline.sources.archive import RAW, archive_lock, damaged_days, remove_unknown, write_partitions
 from pipeline.sources.business import BusinessSource, open_source
 from pipeline.sources.canonical import arrow_schema
@@ -19,7 +19,10 @@ from pipeline.sources.daily import by_day
 from pipeline.sources.ledger import Extraction, Ledger, Partition, open_ledger
 from pipeline.sources.watermark import move_watermark, watermark
 from pipeline.stage import StageResult, stage
-from pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+    from pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
 ONE_DAY = dt.timedelta(days=1)

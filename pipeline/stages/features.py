@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
+from typing import TYPE_CHECKING
 
 from feature_store.snapshot import compute_snapshot, write_snapshot
 from pipeline.atomic import atomic_folder
 from pipeline.knowledge import open_archive
-from pipeline.settings import Settings
 from pipeline.stage import StageResult, stage
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from pipeline.settings import Settings
 
 
 @stage
@@ -23,5 +27,5 @@ def features(day: dt.date, settings: Settings) -> StageResult:
     folder = settings.workspace.features(day)
     with atomic_folder(folder) as aside:
         write_snapshot(aside, tables, day)
-    rows = {f"{entity}s": float(table.num_rows) for entity, table in tables.items()}
+    rows = {f"rows of {entity}": float(table.num_rows) for entity, table in tables.items()}
     return StageResult((folder,), int(sum(rows.values())), rows)

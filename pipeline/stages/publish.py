@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from feature_store.history import empty_history
 from feature_store.registry import feature_set_id, ranker_features
 from feature_store.snapshot import read_snapshot
 from pipeline import tracking
@@ -15,9 +15,13 @@ from pipeline.atomic import atomic_folder
 from pipeline.errors import PipelineError
 from pipeline.recommender import release as releases
 from pipeline.recommender.recall.source import Asker
-from pipeline.settings import Settings
 from pipeline.stage import StageResult, stage
-from feature_store.history import empty_history
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from pathlib import Path
+
+    from pipeline.settings import Settings
 
 POPULAR_ITEMS = 200
 GOLDEN_REQUESTS = 20
@@ -38,7 +42,10 @@ def publish(day: dt.date, settings: Settings) -> StageResult:
     for name, part in parts.items():
         if not part.is_dir():
             raise PipelineError(
-                "stage publish", expected=f"a partition {part}", found="none", remedy=f"Run `vitrine stage {name.replace('evaluation', 'evaluate')} --day {day}`."
+                "stage publish",
+                expected=f"a partition {part}",
+                found="none",
+                remedy=f"Run `vitrine stage {name.replace('evaluation', 'evaluate')} --day {day}`.",
             )
     staging = settings.releases / f".staging-{day}"
     with atomic_folder(staging) as aside:
@@ -66,7 +73,9 @@ def _fill(folder: Path, parts: dict[str, Path], day: dt.date, settings: Settings
     popular = everybody.candidates(Asker(empty_history(), snapshot.as_of), POPULAR_ITEMS)
     releases.save_arrays(folder / "popular", {"items": popular.items, "scores": popular.scores})
     shutil.copy(parts["evaluation"] / "metrics.json", folder / "metrics.json")
-    golden = [json.dumps({"user_id": str(user), "asked_at": snapshot.as_of}) for user in snapshot.users[:GOLDEN_REQUESTS]]
+    golden = [
+        json.dumps({"user_id": str(user), "asked_at": snapshot.as_of}) for user in snapshot.users[:GOLDEN_REQUESTS]
+    ]
     (folder / "golden_requests.jsonl").write_text("\n".join(golden) + "\n", encoding="utf-8")
     files = {str(p.relative_to(folder)): releases.sha256(p) for p in sorted(folder.rglob("*")) if p.is_file()}
     evaluation = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))

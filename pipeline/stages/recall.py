@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
+from typing import TYPE_CHECKING
 
 from feature_store.snapshot import read_snapshot
 from pipeline.atomic import atomic_folder
 from pipeline.knowledge import fit_recall, history_of_everybody, open_archive
 from pipeline.recommender.release import save_arrays
-from pipeline.settings import Settings
 from pipeline.stage import StageResult, stage
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from pipeline.settings import Settings
 
 
 @stage

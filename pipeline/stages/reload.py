@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import urllib.error
 import urllib.request
+from typing import TYPE_CHECKING
 
 from pipeline.errors import ReloadError
-from pipeline.settings import Settings
 from pipeline.stage import StageResult, stage
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from pipeline.settings import Settings
 
 _TIMEOUT_SECONDS = 60
 
@@ -30,12 +34,16 @@ def reload(_day: dt.date, settings: Settings) -> StageResult:
             json.load(response)
     except urllib.error.HTTPError as error:
         raise ReloadError(
-            url, expected="the new release loaded", found=f"{error.code}: {error.read().decode()[:500]}",
+            url,
+            expected="the new release loaded",
+            found=f"{error.code}: {error.read().decode()[:500]}",
             remedy="Mend what it names, then POST to it again; until then the old release serves.",
         ) from error
     except (OSError, ValueError) as error:
         raise ReloadError(
-            url, expected="an answer from serving", found=str(error),
+            url,
+            expected="an answer from serving",
+            found=str(error),
             remedy="Start serving, or mend `serving.reload_url`; it finds the new release by itself at its next start.",
         ) from error
     return StageResult((), 1, {"told": 1.0})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import secrets
+from typing import TYPE_CHECKING
 
 from feature_store.online.connect import open_writer
 from feature_store.online.store import Version
@@ -11,8 +11,12 @@ from feature_store.registry import feature_set_id
 from feature_store.snapshot import read_snapshot
 from pipeline.knowledge import history_of_everybody, open_archive, record_of
 from pipeline.progress import track
-from pipeline.settings import Settings
 from pipeline.stage import StageResult, stage
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from pipeline.settings import Settings
 
 
 @stage

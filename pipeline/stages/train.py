@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_store.offline import Archive
 from feature_store.registry import feature_set_id, ranker_features
 from pipeline.atomic import atomic_folder
 from pipeline.errors import EmptyDayError
@@ -15,8 +15,11 @@ from pipeline.knowledge import Knowledge, learn, open_archive, purchased, rng
 from pipeline.progress import track
 from pipeline.recommender.examples import Examples, join, make_examples
 from pipeline.recommender.ranker import lightgbm
-from pipeline.settings import Settings
 from pipeline.stage import StageResult, stage
+
+if TYPE_CHECKING:
+    from feature_store.offline import Archive
+    from pipeline.settings import Settings
 
 SCENE = "home"
 """The scene whose recall makes the examples."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from feature_store.schema import TABLES
 from pipeline.atomic import write_text
@@ -13,10 +13,12 @@ from pipeline.errors import DataContractError
 from pipeline.progress import track
 from pipeline.quality.contracts import Break, breaks
 from pipeline.quality.rules import VALUE_RULES, contract_id
-from pipeline.settings import Settings
 from pipeline.sources.archive import CLEAN, archive_lock, damaged_days, read_partition, require_partitions
 from pipeline.sources.ledger import Ledger, open_ledger
 from pipeline.stage import StageResult, stage
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
 
 BLOCK_DAYS = 61
 """Days in memory at a time."""
