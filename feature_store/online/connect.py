@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from redis.connection import parse_url
+
 from feature_store.errors import OnlineStoreError, VitrineError
 from feature_store.online.redis_layout import SCHEMES
 from feature_store.online.redis_reader import RedisReader
@@ -62,10 +64,19 @@ def _path(url: str) -> Path:
 def _checked(url: str) -> str:
     scheme = url.partition("://")[0] if "://" in url else "none"
     if scheme not in SCHEMES:
-        raise OnlineStoreError(
-            "VITRINE_ONLINE_STORE_URL",
-            expected=f"a URL that begins with {', '.join(f'{name}://' for name in SCHEMES)} or {_SQLITE}",
-            found=f"the scheme `{scheme}`",
-            remedy="Mend it, or leave it out to use the SQLite file in the work folder.",
-        )
+        raise _bad_url(f"the scheme `{scheme}`")
+    try:
+        parse_url(url)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+    except ValueError:
+        # What urllib complains of may be a piece of the password: one with `#` or `/` in it must be percent-encoded.
+        raise _bad_url("one that cannot be read (are special characters in the password percent-encoded?)") from None
     return url
+
+
+def _bad_url(found: str) -> OnlineStoreError:
+    return OnlineStoreError(
+        "VITRINE_ONLINE_STORE_URL",
+        expected=f"a URL that begins with {', '.join(f'{name}://' for name in SCHEMES)} or {_SQLITE}",
+        found=found,
+        remedy="Mend it, or leave it out to use the SQLite file in the work folder.",
+    )

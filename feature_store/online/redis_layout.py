@@ -107,12 +107,13 @@ def clear_errors(place: str) -> Iterator[None]:
     except exceptions.RedisError as error:
         expected, remedy = _meaning(error)
         raise OnlineStoreError(
-            place, expected=expected, found=str(error) or type(error).__name__, remedy=remedy
+            place, expected=expected, found=str(error).rstrip(".") or type(error).__name__, remedy=remedy
         ) from error
 
 
 def _meaning(error: exceptions.RedisError) -> tuple[str, str]:
-    match error:
+    """What was expected, and what to do; redis-py hides a refused password behind a connection error."""
+    match error.__cause__ if isinstance(error.__cause__, exceptions.RedisError) else error:
         case exceptions.OutOfMemoryError():
             return "room for a version beside the one in use", f"Raise `maxmemory`. {_AS_BEFORE}"
         case exceptions.ReadOnlyError():

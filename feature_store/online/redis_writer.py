@@ -27,7 +27,7 @@ from feature_store.online.redis_layout import (
     versions_key,
     writing_key,
 )
-from feature_store.online.writing import Packed, check, fill
+from feature_store.online.writing import Filled, Packed, check, fill
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -75,23 +75,22 @@ class _Writing:
         self._register()
         try:
             filled = fill(self._version, records, _BATCH, self._send)
-            keys = [user_key(self._stem, user) for user, _ in filled.sample]
-            check(
-                self._place,
-                self._version,
-                filled,
-                [as_bytes(value) for value in self._client.mget(keys)] if keys else [],
-            )
+            self._verify(filled)
         except BaseException:
-            with suppress(
-                redis.RedisError
-            ):  # the first error is the one to report; the next write deletes what is left
+            with suppress(redis.RedisError):  # the first error is the one to report; the next write cleans up
                 self._delete(self._stem)
             raise
         replaced = self._move_pointer()
         if replaced and replaced.stem != self._stem:
             self._let_expire(replaced.stem)
         return filled.size
+
+    def _verify(self, filled: Filled) -> None:
+        if not self._client.sismember(versions_key(self._prefix), self._stem):
+            raise self._taken_for_dead()
+        keys = [user_key(self._stem, user) for user, _ in filled.sample]
+        read_back = [as_bytes(value) for value in self._client.mget(keys)] if keys else []
+        check(self._place, self._version, filled, read_back)
 
     def _delete_dead_versions(self) -> None:
         """Delete what killed writers left; first moved aside, so that one that was only slow cannot point to it."""
@@ -144,10 +143,13 @@ class _Writing:
                 pipe.delete(writing_key(self._prefix, self._stem))
                 replaced = pipe.execute()[0]
                 return read_pointer(self._place, replaced) if replaced else None
-        raise OnlineStoreError(
+        raise self._taken_for_dead()
+
+    def _taken_for_dead(self) -> OnlineStoreError:
+        return OnlineStoreError(
             self._place,
-            expected=f"version {self._version.name} whole, no writer pausing longer than {ALIVE_SECONDS} s",
-            found="that another sync took this one for dead",
+            expected=f"version {self._version.name} whole, its writer never silent for more than {ALIVE_SECONDS} s",
+            found="that another sync took this one for dead, or that Redis lost its keys",
             remedy="Readers keep the version before; run the sync stage again.",
         )
 
