@@ -1,4 +1,9 @@
-"""One file a recall source; `SOURCES` names them all."""
+"""One file a recall source; `SOURCES` names them all.
+
+The defaults were chosen on 2026-11-22 on The Complete Journey, weeks from 2017-10-09 and 2017-11-06. Numbers beside
+them are differences in what a source finds of next week's purchases: where nothing else is said, of those new to the
+user, among the first 200 new items that it offers, as a share of all purchases (about 0.06).
+"""
 
 from __future__ import annotations
 

@@ -80,7 +80,10 @@ def lines(history: History, as_of: int, decay: Decay) -> Lines:
 
 
 def taste(history: History, as_of: int, decay: Decay) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """One user's items (n,), distinct and ascending, and the interest in each (n,); `history` is that user's."""
+    """One user's items (n,), distinct and ascending, and the interest in each (n,), above 0.
+
+    history: of that user alone
+    """
     found = lines(history, as_of, decay)
     items, at = np.unique(found.item, return_inverse=True)
     return items, np.asarray(np.bincount(at, weights=found.weight, minlength=len(items)), np.float64)

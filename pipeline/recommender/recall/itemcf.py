@@ -17,7 +17,7 @@ from scipy import sparse
 
 from pipeline.recommender.recall.interest import HABIT, Decay, taste, tastes
 from pipeline.recommender.recall.postings import Postings, joined, strongest
-from pipeline.recommender.recall.source import Asker, Candidates, RecallSource, best
+from pipeline.recommender.recall.source import Asker, Candidates, RecallSource, best, best_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,6 +42,8 @@ class ItemCFConfig:
     """An item wanted by one or two users is a neighbour of everything they want; it says nothing of others."""
     items_per_user: int = 200
     """A user's strongest items; the work grows with the square of their number."""
+    asker_items: int = 100
+    """Of the asker, the strongest; all of them found as many new items and fewer others, in twice the time."""
     block_products: int = 10_000_000
     """Multiplications whose results are held in memory at once: about 150 MB."""
 
@@ -50,12 +52,14 @@ class ItemCFConfig:
 class ItemCF(RecallSource):
     """Neighbours of the asker's items, added up by interest. Items that the asker has are offered too.
 
-    neighbours: item -> items, with similarity; decay: (2, half-lives), as `Decay.array`
+    neighbours: item -> items, with similarity
+    decay: (2, half-lives), as `Decay.array`; asker_items: (1,) int64
     """
 
     name: ClassVar[str] = "itemcf"
     neighbours: Postings
     decay: NDArray[np.float64]
+    asker_items: NDArray[np.int64]
 
     @classmethod
     def fit(
@@ -66,21 +70,25 @@ class ItemCF(RecallSource):
         config: ItemCFConfig = ItemCFConfig(),
     ) -> Self:
         interest = tastes(history, len(catalog), as_of, config.decay)
-        return cls(similar_items(interest, config), config.decay.array())
+        asker_items = np.array([config.asker_items], np.int64)
+        return cls(similar_items(interest, config), config.decay.array(), asker_items)
 
     def candidates(self, asker: Asker, k: int) -> Candidates:
         """The items nearest to all that the asker has, none without history."""
         items, interest = taste(asker.history, asker.asked_at, Decay.from_array(self.decay))
-        scores = self.neighbours.totals(items, np.log1p(interest))
-        offered = np.flatnonzero(scores)
-        return best(offered.astype(np.int32), scores[offered], k)
+        strongest_items = best(items, interest, int(self.asker_items[0]))
+        return best_rows(self.neighbours.totals(strongest_items.items, np.log1p(strongest_items.scores)), k)
 
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:
-        return {**self.neighbours.arrays("neighbours"), "decay": self.decay}
+        return {**self.neighbours.arrays("neighbours"), "decay": self.decay, "asker_items": self.asker_items}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Self:
-        return cls(Postings.from_arrays("neighbours", arrays), np.asarray(arrays["decay"], np.float64))
+        return cls(
+            Postings.from_arrays("neighbours", arrays),
+            np.asarray(arrays["decay"], np.float64),
+            np.asarray(arrays["asker_items"], np.int64),
+        )
 
 
 def similar_items(interest: sparse.csr_array, config: ItemCFConfig) -> Postings:

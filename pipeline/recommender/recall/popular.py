@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 
 from pipeline.recommender.recall.interest import LATELY, Decay, lines
-from pipeline.recommender.recall.source import Asker, Candidates, RecallSource, best
+from pipeline.recommender.recall.source import Asker, Candidates, RecallSource, best_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ class Popular(RecallSource):
         config: PopularConfig = PopularConfig(),
     ) -> Self:
         users = popularity(history, len(catalog), as_of, config.decay)
-        ranked = best(np.arange(len(catalog), dtype=np.int32), users, len(catalog))
+        ranked = best_rows(users, len(catalog))
         return cls(ranked.items, ranked.scores)
 
     def candidates(self, asker: Asker, k: int) -> Candidates:  # noqa: ARG002 - the same for everybody

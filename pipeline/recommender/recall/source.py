@@ -67,3 +67,9 @@ def best(items: NDArray[np.int32], scores: NDArray[np.floating], k: int) -> Cand
         items, scores = items[scores >= kth], scores[scores >= kth]
     order = np.lexsort((items, -scores))[:k]
     return Candidates(items[order].astype(np.int32), scores[order])
+
+
+def best_rows(scores: NDArray[np.floating], k: int) -> Candidates:
+    """The `k` rows of highest score above 0; `scores` (rows,) has a score for every row from 0 on."""
+    rows = np.flatnonzero(scores > 0)
+    return best(rows.astype(np.int32), scores[rows], k)
