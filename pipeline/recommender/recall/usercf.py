@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _MONTH = Decay(half_lives_days=(30.0,), shares=(1.0,))
 LATEST_EVENTS = 8
+"""By so many newest events a user is known again; one or two may be shared by chance."""
 
 
 @dataclass(frozen=True)
