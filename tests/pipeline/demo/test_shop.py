@@ -126,7 +126,11 @@ def test_a_killed_load_leaves_no_shop_and_the_next_one_works(tmp_path):
 def test_mysql_gets_the_same_rows_as_sqlite(tmp_path, mysql_database):
     sqlite = f"sqlite:///{tmp_path}/shop.db"
     assert load_demo_shop(sqlite, households=3) == load_demo_shop(mysql_database, households=3)
-    for name, key in {"users": ["household_id"], "items": ["product_id"], "order_items": ["basket_id", "line_number"]}.items():
+    for name, key in {
+        "users": ["household_id"],
+        "items": ["product_id"],
+        "order_items": ["basket_id", "line_number"],
+    }.items():
         ours, theirs = (table(url, name).sort_values(key, ignore_index=True) for url in (sqlite, mysql_database))
         times = ["created_at", "updated_at"]
         ours[times] = ours[times].astype("datetime64[s]")

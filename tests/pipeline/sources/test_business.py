@@ -40,7 +40,8 @@ def mapping_file(tmp_path, change):
     return path
 
 
-def test_every_canonical_table_is_read_in_its_schema(small_shop, settings):
+@pytest.mark.usefixtures("small_shop")
+def test_every_canonical_table_is_read_in_its_schema(settings):
     with open_source(settings()) as source:
         for name, table in SOURCE_TABLES.items():
             found = rows(source, name)
@@ -53,7 +54,8 @@ def nullable(table):
     return [name for name, column in table.columns.items() if column.nullable]
 
 
-def test_windows_are_half_open_and_lose_nothing(small_shop, settings):
+@pytest.mark.usefixtures("small_shop")
+def test_windows_are_half_open_and_lose_nothing(settings):
     with open_source(settings()) as source:
         first, last = source.bounds("orders")
         middle = rows(source, "orders")["updated_at"][3000].as_py()
@@ -64,7 +66,8 @@ def test_windows_are_half_open_and_lose_nothing(small_shop, settings):
         assert len(rows(source, "orders", last, last)) == 0
 
 
-def test_batches_are_small_and_ordered_by_cursor(small_shop, settings):
+@pytest.mark.usefixtures("small_shop")
+def test_batches_are_small_and_ordered_by_cursor(settings):
     with open_source(settings()) as source:
         batches = list(source.read("order_items", START, END, batch_rows=10_000))
     assert all(len(batch) <= 10_000 for batch in batches)
@@ -72,7 +75,8 @@ def test_batches_are_small_and_ordered_by_cursor(small_shop, settings):
     assert times == sorted(times)
 
 
-def test_has_rows_tells_empty_windows(small_shop, settings):
+@pytest.mark.usefixtures("small_shop")
+def test_has_rows_tells_empty_windows(settings):
     with open_source(settings()) as source:
         assert source.has_rows("orders", START, END)
         assert not source.has_rows("orders", END, END + dt.timedelta(days=1))
@@ -88,7 +92,8 @@ def test_sqlite_and_mariadb_give_the_same_canonical_rows(tmp_path, settings, mys
             assert rows(one, name).equals(rows(other, name, batch_rows=777))
 
 
-def test_a_constant_and_an_expression_stand_for_columns(small_shop, settings, tmp_path):
+@pytest.mark.usefixtures("small_shop")
+def test_a_constant_and_an_expression_stand_for_columns(settings, tmp_path):
     def change(content):
         columns = content["tables"]["orders"]["columns"]
         columns["status"], columns["user_id"] = {"constant": "done"}, {"expression": "household_id || ':' || store_id"}

@@ -8,6 +8,7 @@ from pipeline.errors import SourceError
 from pipeline.sources.canonical import canonical_column
 
 NOON = dt.datetime(2017, 7, 1, 12, tzinfo=dt.UTC)
+NAIVE_NOON = NOON.replace(tzinfo=None)
 
 
 def read(values, kind, zone="UTC"):
@@ -20,7 +21,7 @@ def read(values, kind, zone="UTC"):
         "2017-07-01 12:00:00",
         "2017-07-01 12:00:00.000000",
         "2017-07-01T12:00:00",
-        dt.datetime(2017, 7, 1, 12),
+        NAIVE_NOON,
         NOON,
         dt.datetime(2017, 7, 1, 14, tzinfo=dt.timezone(dt.timedelta(hours=2))),
     ],
@@ -39,7 +40,7 @@ def test_the_hour_that_a_clock_shows_twice_is_the_first_one():
 
 
 def test_mysql_s_zero_date_is_no_date():
-    assert read([dt.datetime(2017, 7, 1, 12), "0000-00-00 00:00:00"], "time") == [NOON, None]
+    assert read([NAIVE_NOON, "0000-00-00 00:00:00"], "time") == [NOON, None]
 
 
 def test_a_date_is_its_midnight():

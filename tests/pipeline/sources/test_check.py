@@ -13,7 +13,9 @@ from pipeline.sources.business import open_source
         ("ALTER TABLE order_items RENAME sales_value TO price", "a column `sales_value` in `order_items`", "price"),
     ],
 )
-def test_what_the_mapping_names_and_the_shop_lacks_is_told_with_what_there_is(small_shop, settings, change, expected, found):
+def test_what_the_mapping_names_and_the_shop_lacks_is_told_with_what_there_is(
+    small_shop, settings, change, expected, found
+):
     with sqlite3.connect(small_shop) as shop:
         shop.execute(change)
     shop.close()

@@ -22,11 +22,16 @@ def test_a_day_that_spans_batches_is_one_table():
 
 
 def test_midnight_belongs_to_the_day_it_begins():
-    assert [day for day, _ in by_day([batch(("a", 1, 23), ("b", 2, 0))], USERS)] == [dt.date(2017, 1, 1), dt.date(2017, 1, 2)]
+    assert [day for day, _ in by_day([batch(("a", 1, 23), ("b", 2, 0))], USERS)] == [
+        dt.date(2017, 1, 1),
+        dt.date(2017, 1, 2),
+    ]
 
 
 def test_rows_of_one_moment_have_one_order_whatever_the_database_says():
-    (_, one), (_, other) = (next(by_day([batch(*rows)], USERS)) for rows in ([("b", 1, 5), ("a", 1, 5)], [("a", 1, 5), ("b", 1, 5)]))
+    (_, one), (_, other) = (
+        next(by_day([batch(*rows)], USERS)) for rows in ([("b", 1, 5), ("a", 1, 5)], [("a", 1, 5), ("b", 1, 5)])
+    )
     assert one.equals(other)
 
 

@@ -63,5 +63,5 @@ def test_one_work_folder_holds_one_shop(ledger):
 def test_a_file_that_is_no_ledger_is_named(tmp_path):
     path = tmp_path / "ledger.db"
     path.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(ArchiveError, match="ledger.db"), open_ledger(path):
+    with pytest.raises(ArchiveError, match=r"ledger\.db"), open_ledger(path):
         pass

@@ -54,5 +54,5 @@ def test_nullable_columns_may_be_left_out(changed):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(SettingsError, match="nowhere.yaml"):
+    with pytest.raises(SettingsError, match=r"nowhere\.yaml"):
         read_mapping(tmp_path / "nowhere.yaml")

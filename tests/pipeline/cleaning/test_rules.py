@@ -1,0 +1,188 @@
+"""Each rule on rows that can be checked in the head."""
+
+import datetime as dt
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from feature_store.schema import EVENTS, ORDERS, SOURCE_TABLES
+from pipeline.cleaning.cleaner import DataCleaner, purchases, split_days, with_partition_day
+from pipeline.cleaning.facts import build_facts
+from pipeline.cleaning.rules import RULES, repair_times
+from pipeline.settings import Clean
+from pipeline.sources.canonical import arrow_schema
+
+DAY, NEXT = dt.date(2017, 7, 1), dt.date(2017, 7, 2)
+NOON = dt.datetime(2017, 7, 1, 12, tzinfo=dt.UTC)
+LATER = NOON + dt.timedelta(hours=1)
+CLEAN = Clean(excluded_departments=("FUEL",))
+DEFAULTS = {
+    "users": {"user_id": "u", "segment": None},
+    "items": {
+        "item_id": "milk",
+        "title": "Milk",
+        "department": "DAIRY",
+        "category": None,
+        "subcategory": None,
+        "brand": None,
+    },
+    "prices": {"item_id": "milk", "valid_from": NOON, "price": 1.5},
+    "orders": {"order_id": "o", "user_id": "u", "status": "completed"},
+    "order_items": {
+        "order_id": "o",
+        "line_number": 1,
+        "item_id": "milk",
+        "quantity": 2.0,
+        "amount": 3.0,
+        "discount": 0.5,
+    },
+}
+STAMPS = {"created_at": NOON, "updated_at": NOON}
+
+
+def table(name, *rows):
+    schema = arrow_schema(SOURCE_TABLES[name])
+    return pa.Table.from_pylist([{**STAMPS, **DEFAULTS[name], **row} for row in rows], schema=schema)
+
+
+def cleaner(orders=({},), items=({}, {"item_id": "petrol", "department": "FUEL"}), newest_lines=()):
+    days = {DAY: table("orders", *orders)}
+    frame = repair_times(ORDERS, with_partition_day(days[DAY].to_pandas(), days))
+    newest = pd.DataFrame(newest_lines, columns=["order_id", "line_number", "partition_day"])
+    facts = build_facts(
+        frame.drop_duplicates("order_id", keep="last"), table("items", *items).to_pandas(), newest, CLEAN
+    )
+    return DataCleaner(facts)
+
+
+def clean(name, *rows, by=None):
+    """(rows left, what rules did) for rows of one day."""
+    cleaned = (by or cleaner()).clean(name, {DAY: table(name, *rows)})
+    (counts,) = cleaned.counts.values()
+    return cleaned.frame, {rule: count for rule, count in counts.items() if count and rule != "rows_in"}
+
+
+@pytest.mark.parametrize("name", SOURCE_TABLES)
+def test_good_rows_are_left_alone(name):
+    frame, did = clean(name, {})
+    assert (len(frame), did) == (1, {})
+
+
+@pytest.mark.parametrize("name", SOURCE_TABLES)
+def test_a_row_delivered_twice_counts_once(name):
+    frame, did = clean(name, {}, {})
+    assert (len(frame), did) == (1, {"exact_duplicates": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "old", "new"),
+    [
+        ("users", "segment", "young", "old"),
+        ("items", "title", "Milk", "Fresh milk"),
+        ("prices", "price", 1.0, 2.0),
+        ("orders", "user_id", "a", "b"),
+        ("order_items", "quantity", 1.0, 2.0),
+    ],
+)
+def test_of_two_versions_of_a_key_the_newest_wins(name, column, old, new):
+    frame, did = clean(name, {column: old}, {column: new, "updated_at": LATER})
+    assert frame[column].tolist() == [new]
+    assert did == {"key_duplicates": 1}
+
+
+@pytest.mark.parametrize("wrong", [None, dt.datetime(1970, 1, 1, tzinfo=dt.UTC), NOON + dt.timedelta(days=1)])
+def test_an_impossible_time_becomes_that_of_the_last_change(wrong):
+    frame, did = clean("users", {"created_at": wrong})
+    assert frame["created_at"].tolist() == [pd.Timestamp(NOON)]
+    assert did == {"time_repair": 1}
+
+
+def test_a_price_may_begin_in_the_future():
+    assert clean("prices", {"valid_from": NOON + dt.timedelta(days=9)})[1] == {}
+
+
+@pytest.mark.parametrize("name", ["prices", "order_items"])
+def test_excluded_departments_are_no_articles(name):
+    assert clean(name, {"item_id": "petrol"})[1] == {"excluded_departments": 1}
+    assert clean(name, {"item_id": "milk"})[1] == {}
+
+
+def test_items_of_excluded_departments_are_not_recommended():
+    frame, did = clean("items", {}, {"item_id": "petrol", "department": "FUEL"})
+    assert frame["item_id"].tolist() == ["milk"]
+    assert did == {"excluded_departments": 1}
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        ({"quantity": 0.0}, "no_quantity"),
+        ({"quantity": -1.0}, "no_quantity"),
+        ({"quantity": None}, "no_quantity"),
+        ({"amount": 0.0}, "no_amount"),
+        ({"amount": -2.0}, "no_amount"),
+        ({"order_id": "lost"}, "unknown_orders"),
+        ({"item_id": "unheard of"}, "unknown_items"),
+    ],
+)
+def test_lines_that_are_no_purchase_are_dropped_and_counted(row, rule):
+    frame, did = clean("order_items", row, {"line_number": 2})
+    assert frame["line_number"].tolist() == [2]
+    assert did == {rule: 1}
+
+
+def test_a_line_is_counted_by_the_first_rule_that_drops_it():
+    assert clean("order_items", {"item_id": "petrol", "quantity": 0.0})[1] == {"excluded_departments": 1}
+
+
+def test_a_cancelled_order_and_its_lines_are_dropped():
+    by = cleaner(orders=({"status": "Cancelled"},))
+    assert clean("orders", {"status": "Cancelled"}, by=by)[1] == {"cancelled": 1}
+    assert clean("order_items", {}, by=by)[1] == {"cancelled_orders": 1}
+
+
+def test_a_price_of_nothing_is_dropped():
+    assert clean("prices", {"price": 0.0})[1] == {"no_price": 1}
+
+
+def test_a_line_whose_newer_version_came_on_another_day_is_dropped():
+    number = (NEXT - dt.date(1970, 1, 1)).days
+    by = cleaner(newest_lines=[("o", 1, number)])
+    assert clean("order_items", {}, {"line_number": 2}, by=by)[1] == {"superseded": 1}
+
+
+def test_an_event_tells_who_bought_what_when_the_order_was_made():
+    by = cleaner(orders=({"created_at": NOON - dt.timedelta(days=3)},))
+    frame, _ = clean("order_items", {}, by=by)
+    ((_, rows),) = split_days(EVENTS, purchases(frame, by.facts), [DAY])
+    assert rows.to_pylist() == [
+        {
+            "event_id": "o:1",
+            "kind": "purchase",
+            "time": NOON - dt.timedelta(days=3),
+            "user_id": "u",
+            "item_id": "milk",
+            "basket_id": "o",
+            "quantity": 2.0,
+            "value": 3.0,
+            "discount": 0.5,
+            "updated_at": NOON,
+        }
+    ]
+
+
+def test_many_days_at_once_are_cleaned_as_each_alone():
+    later = {"created_at": NOON + dt.timedelta(days=1), "updated_at": NOON + dt.timedelta(days=1)}
+    days = {DAY: table("order_items", {}, {"quantity": 0.0, "line_number": 2}), NEXT: table("order_items", later)}
+    together = cleaner().clean("order_items", days)
+    assert together.counts[DAY]["no_quantity"] == 1
+    assert together.counts[NEXT] == {"rows_in": 1, **{rule.name: 0 for rule in RULES["order_items"]}}
+    split = dict(split_days(SOURCE_TABLES["order_items"], together.frame, list(days)))
+    for day, rows in days.items():
+        alone = cleaner().clean("order_items", {day: rows})
+        assert dict(split_days(SOURCE_TABLES["order_items"], alone.frame, [day]))[day].equals(split[day])
+
+
+def test_every_rule_says_why():
+    assert all(rule.why for rules in RULES.values() for rule in rules)

@@ -1,0 +1,79 @@
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from feature_store.errors import ArchiveError
+from feature_store.schema import TABLES
+from pipeline.errors import DataContractError
+from pipeline.sources.archive import CLEAN, partition_file, write_partitions
+from pipeline.sources.ledger import open_ledger
+from pipeline.stages.validate import validate
+from tests.pipeline.stages.archives import DAY, archive_of, fingerprints
+
+
+def report(made):
+    return json.loads((made.workspace.reports(DAY) / "validate.json").read_text())
+
+
+def spoil(made, name, column, value):
+    """Put a value into the first two rows of a clean partition, as a cleaning rule with a fault would."""
+    table = pq.ParquetFile(partition_file(made.workspace, CLEAN, name, DAY)).read()
+    values = [value, value, *table[column].to_pylist()[2:]]
+    index = table.schema.get_field_index(column)
+    table = table.set_column(index, column, pa.array(values, table.schema.field(column).type))
+    with open_ledger(made.workspace.ledger) as ledger, ledger.transaction():
+        ledger.record_partitions(CLEAN, name, write_partitions(made.workspace, CLEAN, name, [(DAY, table)]))
+
+
+def test_the_demo_shop_keeps_every_contract(archive):
+    assert report(archive)["kept"]
+    assert set(report(archive)["tables"]) == set(TABLES)
+    assert report(archive)["tables"]["events"]["rows"] > 1000
+
+
+def test_running_again_looks_at_nothing_and_changes_nothing(archive):
+    before = archive_of(archive) | fingerprints(archive.workspace.reports(DAY))
+    result = validate(DAY, archive)
+    assert result.counts["partitions_validated"] == result.rows == 0
+    assert archive_of(archive) | fingerprints(archive.workspace.reports(DAY)) == before
+
+
+def test_a_broken_contract_stops_the_run_and_says_everything(archive):
+    spoil(archive, "events", "value", -1.0)
+    spoil(archive, "orders", "user_id", None)
+    with pytest.raises(DataContractError) as error:
+        validate(DAY, archive)
+    message = str(error.value)
+    assert "events: column `value` (more than 0) in 2 rows, partitions 2017-01-10, the first: {'event_id': " in message
+    assert "orders: column `user_id` (not null) in 2 rows" in message
+    assert not report(archive)["kept"]
+    assert report(archive)["tables"]["events"]["breaks"][0]["count"] == 2
+
+
+def test_a_broken_contract_stops_the_next_run_too(archive):
+    spoil(archive, "prices", "price", 0.0)
+    for _ in range(2):
+        with pytest.raises(DataContractError, match="price"):
+            validate(DAY, archive)
+
+
+def test_validation_needs_no_source(archive):
+    archive.workspace.demo_shop.unlink()
+    with open_ledger(archive.workspace.ledger) as ledger:
+        ledger.connection.execute("UPDATE partitions SET contract = NULL")
+    assert validate(DAY, archive).rows == sum(table["rows"] for table in report(archive)["tables"].values())
+
+
+def test_a_damaged_clean_partition_is_told_with_the_remedy(archive):
+    path = partition_file(archive.workspace, CLEAN, "orders", DAY)
+    path.write_bytes(b"rubbish")
+    with pytest.raises(ArchiveError, match="vitrine stage clean") as error:
+        validate(DAY, archive)
+    assert str(path) in str(error.value)
+
+
+def test_an_archive_that_was_never_cleaned_is_told(short):
+    with pytest.raises(ArchiveError, match="none"):
+        validate(DAY, short())
