@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from feature_store.errors import FeatureError
 from feature_store.schema import LEVELS, item_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,9 @@ def build_catalog(ids: Sequence[str], titles: Sequence[str], groups: Mapping[str
     if len(keys) > 1 and (keys[1:] == keys[:-1]).any():
         clash = int(np.flatnonzero(keys[1:] == keys[:-1])[0])
         twins = [str(ids[i]) for i in order[clash : clash + 2]]
-        raise FeatureError("catalog", expected="one key per item id", found=f"ids {twins} share one", remedy="Remove the duplicate.")
+        raise FeatureError(
+            "catalog", expected="one key per item id", found=f"ids {twins} share one", remedy="Remove the duplicate."
+        )
     rows, names = {}, {}
     for level in LEVELS:
         unique, inverse = np.unique(np.asarray(groups[level], dtype=np.str_), return_inverse=True)

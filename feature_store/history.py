@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SECONDS_PER_DAY = 86_400.0
 
@@ -114,15 +117,17 @@ def build_history(
 ) -> History:
     """A history from events in any order; all arrays have shape (events,), `user` holds rows below `users`.
 
-    Events of one user at one time are ordered by item, so that equal sets of events give equal arrays.
+    Events of one user at one time are ordered by item, then by what is kept of the rest, so that equal sets of events
+    give equal arrays, and a history that was packed and unpacked is the history it was.
     """
-    order = np.lexsort((value, quantity, item, time, user))
+    kept_kind, kept_quantity, kept_value = kind.astype(np.uint8), quantity.astype(np.float32), value.astype(np.float32)
+    order = np.lexsort((kept_value, kept_quantity, kept_kind, item, time, user))
     counts = np.bincount(user, minlength=users)
     return History(
         np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         item[order].astype(np.int32),
         time[order].astype(np.int64),
-        kind[order].astype(np.uint8),
-        quantity[order].astype(np.float32),
-        value[order].astype(np.float32),
+        kept_kind[order],
+        kept_quantity[order],
+        kept_value[order],
     )

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from feature_store.catalog import Catalog
 from feature_store.errors import FeatureError
-from feature_store.history import History
 from feature_store.occurrences import Occurrences, occurrences
 from feature_store.schema import LEVELS
-from feature_store.spec import Column, Feature
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from feature_store.catalog import Catalog
+    from feature_store.history import History
+    from feature_store.spec import Column, Feature
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,14 @@ the user's `Occurrences` of the row's item, category, subcategory, brand, or of 
 class _Frame:
     """Columns computed at most once, when first asked for."""
 
-    def __init__(self, features: Mapping[str, Feature], positions: Mapping[str, int], item_side: ItemSide, user_side: UserSide, rows: Rows) -> None:
+    def __init__(
+        self,
+        features: Mapping[str, Feature],
+        positions: Mapping[str, int],
+        item_side: ItemSide,
+        user_side: UserSide,
+        rows: Rows,
+    ) -> None:
         self._features, self._positions = features, positions
         self._items, self._users, self._rows = item_side, user_side, rows
         self._known: dict[str, Column] = {}
@@ -73,7 +85,14 @@ class _Frame:
 
     def column(self, name: str) -> Column:
         if name not in self._known:
-            feature = self._features[name]
+            feature = self._features.get(name)
+            if feature is None:
+                raise FeatureError(
+                    name,
+                    expected="a feature of the registry or an input of the matrix",
+                    found="neither",
+                    remedy="Mend the name, or define the feature.",
+                )
             self._known[name] = self._stored(feature) if feature.kind == "stored" else self._requested(feature)
         return self._known[name]
 
@@ -90,7 +109,10 @@ class _Frame:
             values = np.asarray(feature.compute(*(self._input(name) for name in feature.inputs)))
         if values.shape != self._rows.item.shape:
             raise FeatureError(
-                feature.name, expected=f"shape {self._rows.item.shape}", found=str(values.shape), remedy="Return one value per row."
+                feature.name,
+                expected=f"shape {self._rows.item.shape}",
+                found=str(values.shape),
+                remedy="Return one value per row.",
             )
         values = values.astype(np.float32)
         return np.where(np.isnan(values), np.float32(feature.default), values)
@@ -130,7 +152,7 @@ def assemble(
     """The features `names` of each row, shape (n, len(names)) float32, in that order.
 
     Raises:
-        FeatureError: a request feature returns another shape than one value per row.
+        FeatureError: a name that nobody defines, or a request feature returns another shape than one value per row.
     """
     frame = _Frame(features, stored_positions(features), item_side, user_side, rows)
     matrix = np.empty((len(rows.item), len(names)), np.float32)

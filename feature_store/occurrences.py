@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from feature_store.history import SECONDS_PER_DAY, History
-from feature_store.spec import Column
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from feature_store.spec import Column
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Occurrences:
 
     def count(self, days: float | None = None) -> Column:
         """Baskets, in the last `days` or ever."""
-        return self._sum(self.first * self._within(days))
+        return self._sum(np.where(self.first, self._within(days), 0.0))
 
     def quantity(self, days: float | None = None) -> Column:
         """Pieces, in the last `days` or ever."""
@@ -54,7 +58,7 @@ class Occurrences:
 
     def decayed(self, half_life_days: float) -> Column:
         """Baskets, each worth half after every `half_life_days`."""
-        return self._sum(self.first * np.exp2(-self.age_days / half_life_days))
+        return self._sum(np.where(self.first, np.exp2(-self.age_days / half_life_days), 0.0))
 
     @cached_property
     def days_since_last(self) -> Column:
@@ -103,6 +107,4 @@ def occurrences(
     first = np.ones(len(slot), bool)
     repeat = (slot[order][1:] == slot[order][:-1]) & (time[order][1:] == time[order][:-1])
     first[order[1:]] = ~repeat
-    return Occurrences(
-        slot_of_row, len(unique), slot, age, first, history.quantity[held], history.value[held]
-    )
+    return Occurrences(slot_of_row, len(unique), slot, age, first, history.quantity[held], history.value[held])

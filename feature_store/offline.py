@@ -1,23 +1,24 @@
-"""The archive as features read it: cleaned Parquet partitions in DuckDB, through Ibis, each row in its latest version."""
+"""The archive as features read it: cleaned Parquet partitions in DuckDB, each row in its latest version."""
 
 from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from feature_store.errors import ArchiveError
 from feature_store.history import History, build_history
 from feature_store.schema import EVENT_KINDS, TABLES, item_keys
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import ibis.expr.types as ir
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from feature_store.catalog import Catalog
 
@@ -49,8 +50,8 @@ class Archive:
         self.connection = ibis.duckdb.connect(**options)
         self.items = self._load("items", "*")
         self.users = self._load("users", "*")
-        self._load("lines", "*, CAST(epoch(time) AS BIGINT) AS seconds", table="events")
-        self.prices = self._load("prices", "*, CAST(epoch(valid_from) AS BIGINT) AS seconds")
+        self._load("lines", "*, CAST(floor(epoch(time)) AS BIGINT) AS seconds", table="events")
+        self.prices = self._load("prices", "*, CAST(floor(epoch(valid_from)) AS BIGINT) AS seconds")
         self.connection.raw_sql(
             "CREATE TEMP TABLE events AS SELECT lines.*, coalesce(items.category, '') AS category"
             " FROM lines LEFT JOIN items USING (item_id)"
@@ -103,7 +104,7 @@ class Archive:
         return self.connection.con.sql(query).to_arrow_table()
 
     def history(self, catalog: Catalog, users: NDArray[np.str_], before: int) -> History:
-        """What `users` (ids, ascending) did before the moment `before` with items of the catalog, in the order of `users`."""
+        """What `users` (ids, ascending) did before the moment `before` with items of the catalog, in their order."""
         log = self._log
         item = catalog.rows(log.item_keys)[log.item]
         user = _positions(log.user_ids, users)[log.user]
@@ -137,7 +138,14 @@ class Archive:
             users=len(user_ids),
         )
         return _Log(
-            user_ids[by_id], keys[by_key], ordered.user, ordered.item, ordered.time, ordered.kind, ordered.quantity, ordered.value
+            user_ids[by_id],
+            keys[by_key],
+            ordered.user,
+            ordered.item,
+            ordered.time,
+            ordered.kind,
+            ordered.quantity,
+            ordered.value,
         )
 
     def close(self) -> None:

@@ -6,16 +6,19 @@ import ast
 import hashlib
 import importlib
 import pkgutil
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from feature_store import definitions
 from feature_store.errors import FeatureError
 from feature_store.matrix import MOMENT_INPUTS, PAIR_INPUTS, RECALL_INPUT
 from feature_store.spec import Entity, Feature
 
-_COMPUTING = ("history.py", "occurrences.py", "matrix.py", "tables.py", "schema.py")
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_COMPUTING = ("arithmetic.py", "history.py", "occurrences.py", "matrix.py", "tables.py", "schema.py")
 """Code besides the definitions that decides a feature's value."""
 
 
@@ -31,24 +34,30 @@ def registry() -> Mapping[str, Feature]:
         for value in vars(importlib.import_module(f"{definitions.__name__}.{module.name}")).values():
             if isinstance(value, Feature):
                 if value.name in found:
-                    raise FeatureError(value.name, expected="one feature of this name", found="two", remedy="Rename one.")
+                    raise FeatureError(
+                        value.name, expected="one feature of this name", found="two", remedy="Rename one."
+                    )
                 found[value.name] = value
-    for feature in found.values():
-        _check_inputs(feature, found)
+    check_inputs(found)
     return found
 
 
-def _check_inputs(feature: Feature, found: Mapping[str, Feature]) -> None:
-    if feature.kind == "stored":
-        return
-    for name in feature.inputs:
-        if name not in found and name not in PAIR_INPUTS + MOMENT_INPUTS and not name.startswith(RECALL_INPUT):
-            raise FeatureError(
-                feature.name,
-                expected=f"inputs that are features or one of {', '.join(PAIR_INPUTS + MOMENT_INPUTS)}, {RECALL_INPUT}<source>",
-                found=f"`{name}`",
-                remedy="Mend the parameter's name.",
-            )
+def check_inputs(features: Mapping[str, Feature]) -> None:
+    """That every input of a request feature is one of `features` or comes from the matrix.
+
+    Raises:
+        FeatureError: one is neither (names feature and input).
+    """
+    provided = PAIR_INPUTS + MOMENT_INPUTS
+    for feature in features.values():
+        for name in feature.inputs if feature.kind == "request" else ():
+            if name not in features and name not in provided and not name.startswith(RECALL_INPUT):
+                raise FeatureError(
+                    feature.name,
+                    expected=f"inputs that are features or one of {', '.join(provided)}, {RECALL_INPUT}<source>",
+                    found=f"`{name}`",
+                    remedy="Mend the parameter's name.",
+                )
 
 
 def stored_features(entity: Entity) -> tuple[Feature, ...]:
@@ -63,10 +72,15 @@ def ranker_features() -> tuple[str, ...]:
 
 @cache
 def feature_set_id() -> str:
-    """Eight hex digits that change whenever a definition does: SHA-256 over the code, comments and docstrings aside."""
-    digest = hashlib.sha256()
+    """The id of this very set of definitions and of the code that computes them."""
     root = Path(__file__).parent
-    for path in [*sorted((root / "definitions").glob("*.py")), *(root / name for name in _COMPUTING)]:
+    return code_id([*sorted((root / "definitions").glob("*.py")), *(root / name for name in _COMPUTING)])
+
+
+def code_id(paths: Iterable[Path]) -> str:
+    """Eight hex digits that change whenever the code of a file does: SHA-256 over it, comments and docstrings aside."""
+    digest = hashlib.sha256()
+    for path in paths:
         digest.update(f"{path.name}\n{_code(path)}\n".encode())
     return digest.hexdigest()[:8]
 
@@ -74,6 +88,15 @@ def feature_set_id() -> str:
 def _code(path: Path) -> str:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [statement for statement in node.body if not _is_text(statement)]
     return ast.dump(tree)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    """Whether it is a docstring: of a module, class or function, or below a constant or field."""
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )

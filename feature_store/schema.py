@@ -7,12 +7,15 @@ numbers and letters. `cursor` is the column by which changes are found; a row's 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
 
 ColumnType = Literal["text", "integer", "real", "time"]
 ItemKey = np.int64
@@ -49,7 +52,9 @@ _TEXT, _REAL, _TIME = Column("text"), Column("real"), Column("time")
 _STAMPS = {"created_at": _TIME, "updated_at": _TIME}
 
 USERS = Table(
-    "users", ("user_id",), {"user_id": _TEXT, "segment": Column("text", nullable=True, note="the shop's own grouping"), **_STAMPS}
+    "users",
+    ("user_id",),
+    {"user_id": _TEXT, "segment": Column("text", nullable=True, note="the shop's own grouping"), **_STAMPS},
 )
 ITEMS = Table(
     "items",
@@ -67,7 +72,12 @@ ITEMS = Table(
 PRICES = Table(
     "prices",
     ("item_id", "valid_from"),
-    {"item_id": _TEXT, "valid_from": _TIME, "price": Column("real", note="money per piece before discounts"), "updated_at": _TIME},
+    {
+        "item_id": _TEXT,
+        "valid_from": _TIME,
+        "price": Column("real", note="money per piece before discounts"),
+        "updated_at": _TIME,
+    },
 )
 ORDERS = Table("orders", ("order_id",), {"order_id": _TEXT, "user_id": _TEXT, "status": _TEXT, **_STAMPS})
 ORDER_ITEMS = Table(

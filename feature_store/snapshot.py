@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from feature_store.catalog import Catalog, build_catalog
+from feature_store.catalog import build_catalog
 from feature_store.errors import ArchiveError, FeatureSetMismatchError
 from feature_store.matrix import ItemSide
 from feature_store.offline import Archive, end_of_day
@@ -22,7 +19,11 @@ from feature_store.spec import ENTITIES, Entity, Feature
 from feature_store.tables import Events, Prices
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 _KEYS: Mapping[Entity, str] = {"user": "user_id", "item": "item_id", "category": "category"}
 _META = "snapshot.json"
@@ -111,14 +112,15 @@ def read_snapshot(folder: Path) -> Snapshot:
 
     try:
         meta = json.loads((folder / _META).read_text(encoding="utf-8"))
+        made_by, as_of = meta["feature_set"], meta["as_of"]
         tables = {entity: pq.read_table(folder / f"{entity}.parquet") for entity in ENTITIES}
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise ArchiveError(
             str(folder), expected="a snapshot", found=str(error), remedy="Run `vitrine stage features` for this day."
         ) from error
-    if meta["feature_set"] != feature_set_id():
-        raise FeatureSetMismatchError(str(folder), made_by=meta["feature_set"], this_code=feature_set_id())
-    return arrays_of(tables, meta["as_of"])
+    if made_by != feature_set_id():
+        raise FeatureSetMismatchError(str(folder), made_by=made_by, this_code=feature_set_id())
+    return arrays_of(tables, as_of)
 
 
 def arrays_of(tables: Mapping[Entity, pa.Table], as_of: int) -> Snapshot:
@@ -133,7 +135,9 @@ def arrays_of(tables: Mapping[Entity, pa.Table], as_of: int) -> Snapshot:
     category_values = _values(categories, "category")[np.searchsorted(names, catalog.names["category"])]
     users = np.asarray(tables["user"]["user_id"].to_pylist(), np.str_)
     order = np.argsort(users)
-    return Snapshot(as_of, ItemSide(catalog, item_values, category_values), users[order], _values(tables["user"], "user")[order])
+    return Snapshot(
+        as_of, ItemSide(catalog, item_values, category_values), users[order], _values(tables["user"], "user")[order]
+    )
 
 
 def _values(table: pa.Table, entity: Entity) -> NDArray[np.float32]:

@@ -1,22 +1,24 @@
 """The two kinds of feature, and the decorators that define them.
 
-A **stored** feature is an aggregate over events (or another canonical table) as of the end of a day, one value per user,
-item or category. A **request** feature is arithmetic on columns at the moment of asking, one value per candidate.
-In both, the function's name is the feature and its parameters are its inputs.
+A **stored** feature is an aggregate over events (or another canonical table) as of the end of a day, one value per
+user, item or category. A **request** feature is arithmetic on columns at the moment of asking, one value per
+candidate. In both, the function's name is the feature and its parameters are its inputs.
 """
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feature_store.errors import FeatureError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Column: TypeAlias = NDArray[np.float32]
 """One value per row, shape (n,), float32."""
@@ -63,14 +65,21 @@ def _feature(
 
 
 def stored(
-    *, entity: Entity, unit: str, default: float, range: tuple[float, float] = (0.0, math.inf)  # noqa: A002 - reads as the docs do
+    *,
+    entity: Entity,
+    unit: str,
+    default: float,
+    range: tuple[float, float] = (0.0, math.inf),  # noqa: A002 - reads as the docs do
 ) -> Callable[[Callable[..., Any]], Feature]:
     """Define a stored feature of `entity`; the function takes tables as of the day and returns an aggregate."""
     return lambda compute: _feature(compute, "stored", entity, unit, range, default)
 
 
 def request(
-    *, unit: str, default: float, range: tuple[float, float] = (0.0, math.inf)  # noqa: A002 - reads as the docs do
+    *,
+    unit: str,
+    default: float,
+    range: tuple[float, float] = (0.0, math.inf),  # noqa: A002 - reads as the docs do
 ) -> Callable[[Callable[..., Any]], Feature]:
     """Define a request feature; the function takes columns and returns a column of the same length.
 

@@ -1,7 +1,7 @@
 """What a stored feature sees of a canonical table: rows before the end of the day, and the words to aggregate them.
 
-Values are Ibis expressions, so the same definition runs on DuckDB and on Spark. Every word takes `days`, the window that
-ends with the day; without it the word looks at everything before.
+Values are Ibis expressions, so the same definition runs on DuckDB and on Spark. Every word takes `days`, the window
+that ends with the day; without it the word looks at everything before.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ Value: TypeAlias = Any
 """An Ibis aggregate; Ibis' own types are not checked here."""
 
 SECONDS_PER_DAY = 86_400
+_EXACT = "decimal(38, 6)"
+"""Floats are summed as decimals: a sum of floats depends on the order in which threads bring them."""
 
 
 class _AsOf:
@@ -56,20 +58,23 @@ class Events(_AsOf):
 
     def quantity(self, days: float | None = None) -> Value:
         """Pieces."""
-        return self.table["quantity"].sum(where=self.within(days))
+        return self._sum("quantity", days)
 
     def spent(self, days: float | None = None) -> Value:
         """Money paid."""
-        return self.table["value"].sum(where=self.within(days))
+        return self._sum("value", days)
 
     def discount(self, days: float | None = None) -> Value:
         """Money taken off."""
-        return self.table["discount"].sum(where=self.within(days))
+        return self._sum("discount", days)
 
     def discount_share(self, days: float | None = None) -> Value:
         """Money taken off as a share of the regular price; none where nothing was sold."""
         regular = self.spent(days) + self.discount(days)
         return self.discount(days) / regular.nullif(0)
+
+    def _sum(self, column: str, days: float | None) -> Value:
+        return self.table[column].cast(_EXACT).sum(where=self.within(days)).cast("float64")
 
     def days_since_last(self) -> Value:
         return self.age_days.min()
@@ -87,7 +92,7 @@ class Prices(_AsOf):
 
     def mean(self, days: float | None = None) -> Value:
         """Mean of the prices that came into force."""
-        return self.table["price"].mean(where=self.within(days))
+        return self.table["price"].cast(_EXACT).mean(where=self.within(days)).cast("float64")
 
     def changes(self, days: float | None = None) -> Value:
         """How many prices came into force."""

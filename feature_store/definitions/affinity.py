@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from feature_store.occurrences import Occurrences
+from feature_store.arithmetic import at_least
 from feature_store.spec import Column, request
+
+if TYPE_CHECKING:
+    from feature_store.occurrences import Occurrences
 
 NEVER_DAYS = 400.0
 """Stands for "never" where days are counted: longer than a year, so that it is no real interval."""
@@ -70,7 +75,7 @@ def user_item_mean_gap_days(same_item: Occurrences) -> Column:
 @request(unit="ratio", default=0.0)
 def user_item_due(same_item: Occurrences) -> Column:
     """Time since the last purchase over the user's own mean interval: 1 is due now; 0 when no interval is known."""
-    return same_item.days_since_last / np.maximum(same_item.mean_gap_days, np.float32(1))
+    return same_item.days_since_last / at_least(same_item.mean_gap_days, 1)
 
 
 @request(unit="pieces", default=0.0)
@@ -112,13 +117,13 @@ def user_subcategory_days_since_last(same_subcategory: Occurrences) -> Column:
 @request(unit="ratio", default=0.0)
 def user_subcategory_due(same_subcategory: Occurrences) -> Column:
     """Time since the last purchase in the subcategory over the user's own mean interval; 0 when none is known."""
-    return same_subcategory.days_since_last / np.maximum(same_subcategory.mean_gap_days, np.float32(1))
+    return same_subcategory.days_since_last / at_least(same_subcategory.mean_gap_days, 1)
 
 
 @request(unit="ratio", default=0.0, range=(0.0, 1.0))
 def user_item_share_of_subcategory(same_item: Occurrences, same_subcategory: Occurrences) -> Column:
     """How faithful the user is to this item within its subcategory, by baskets decayed with 120 days."""
-    return same_item.decayed(120) / np.maximum(same_subcategory.decayed(120), np.float32(1e-3))
+    return same_item.decayed(120) / at_least(same_subcategory.decayed(120), 1e-3)
 
 
 @request(unit="baskets", default=0.0)
@@ -136,7 +141,7 @@ def user_category_days_since_last(same_category: Occurrences) -> Column:
 @request(unit="ratio", default=0.0)
 def user_category_due(same_category: Occurrences) -> Column:
     """Time since the last purchase in the category over the user's own mean interval; 0 when none is known."""
-    return same_category.days_since_last / np.maximum(same_category.mean_gap_days, np.float32(1))
+    return same_category.days_since_last / at_least(same_category.mean_gap_days, 1)
 
 
 @request(unit="money", default=0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from feature_store.arithmetic import at_least, where_known
 from feature_store.spec import Column, request
 
 _ONE = np.float32(1)
@@ -23,26 +24,26 @@ def item_trend_28d_over_91d(item_line_count_28d: Column, item_line_count_91d: Co
 
 @request(unit="lines", default=1.0)
 def item_lines_per_buyer(item_line_count: Column, item_buyer_count: Column) -> Column:
-    """How often a buyer of the item has bought it: above 1 it is bought again."""
-    return item_line_count / np.maximum(item_buyer_count, _ONE)
+    """How often a buyer of the item has bought it: above 1 it is bought again; 1 where nobody did."""
+    return item_line_count / where_known(item_buyer_count)
 
 
 @request(unit="ratio", default=0.0)
 def item_share_of_category_28d(item_line_count_28d: Column, category_line_count_28d: Column) -> Column:
     """The item's part of its category's sales in the last 28 days."""
-    return item_line_count_28d / np.maximum(category_line_count_28d, _ONE)
+    return item_line_count_28d / at_least(category_line_count_28d, 1)
 
 
 @request(unit="ratio", default=1.0)
-def user_item_price_ratio(item_price: Column, user_spent_per_piece_91d: Column) -> Column:
-    """Price of the item against what the user usually pays for a line; 1 means the same."""
-    return item_price / np.maximum(user_spent_per_piece_91d, np.float32(0.01))
+def user_item_price_ratio(item_price: Column, user_spent_per_line_91d: Column) -> Column:
+    """Price of the item against what the user usually pays for a line; 1 means the same, or that one is unknown."""
+    return where_known(item_price) / where_known(user_spent_per_line_91d)
 
 
 @request(unit="ratio", default=1.0)
 def category_price_ratio(item_price: Column, category_spent_per_line_91d: Column) -> Column:
-    """Price of the item against what is usually paid in its category; 1 means the same."""
-    return item_price / np.maximum(category_spent_per_line_91d, np.float32(0.01))
+    """Price of the item against what is usually paid in its category; 1 means the same, or that one is unknown."""
+    return where_known(item_price) / where_known(category_spent_per_line_91d)
 
 
 @request(unit="ratio", default=0.0, range=(-1.0, 1.0))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from feature_store.spec import stored
-from feature_store.tables import Events, Prices, Value
+
+if TYPE_CHECKING:
+    from feature_store.tables import Events, Prices, Value
 
 
 @stored(entity="item", unit="users", default=0.0)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from feature_store.spec import stored
-from feature_store.tables import Events, Value
+
+if TYPE_CHECKING:
+    from feature_store.tables import Events, Value
 
 
 @stored(entity="user", unit="baskets", default=0.0)
@@ -43,7 +47,7 @@ def user_spent_per_basket_91d(events: Events) -> Value:
 
 
 @stored(entity="user", unit="money", default=0.0)
-def user_spent_per_piece_91d(events: Events) -> Value:
+def user_spent_per_line_91d(events: Events) -> Value:
     """Money paid for a line, on average over the last 91 days: the user's price level. Source: purchases."""
     return events.spent(91) / events.lines(91).nullif(0)
 

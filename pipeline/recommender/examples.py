@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from feature_store.history import History
 from feature_store.matrix import ItemSide, Rows, UserSide, assemble
 from feature_store.registry import registry
 from pipeline.recommender.recall.source import Asker, RecallSource
 from pipeline.recommender.recommend import Offer, offer
-from pipeline.settings import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from feature_store.history import History
+    from pipeline.settings import Scene
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,9 @@ def join(parts: Sequence[Examples]) -> Examples:
     )
 
 
-def sample(offered: Offer, bought: NDArray[np.int32], negatives: int, generator: np.random.Generator) -> tuple[Offer, NDArray[np.int8]]:
+def sample(
+    offered: Offer, bought: NDArray[np.int32], negatives: int, generator: np.random.Generator
+) -> tuple[Offer, NDArray[np.int8]]:
     """Every offered item that was bought, and at most `negatives` of the others, drawn evenly; with their labels.
 
     Items that recall did not offer are no examples: serving could not have shown them either.
@@ -63,7 +70,8 @@ def make_examples(
     generator: np.random.Generator,
 ) -> Examples:
     """Examples of one moment. `askers`: (user row, item rows the user bought afterwards); those who bought nothing
-    that recall offered, or everything, teach nothing about order and are left out."""
+    that recall offered, or everything, teach nothing about order and are left out.
+    """
     offers, labels, users = [], [], []
     for user, bought in askers:
         offered = offer(recall, scene, Asker(history.of(user), asked_at))

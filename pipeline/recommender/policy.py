@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from feature_store.catalog import Catalog
-from feature_store.history import History
 from feature_store.schema import EVENT_KINDS, PURCHASE
-from pipeline.settings import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from feature_store.catalog import Catalog
+    from feature_store.history import History
+    from pipeline.settings import Scene
 
 
 def allowed(
@@ -29,7 +34,8 @@ def arrange(
     items: NDArray[np.int32], scores: NDArray[np.float32], catalog: Catalog, scene: Scene, size: int
 ) -> NDArray[np.intp]:
     """Positions in `items` of the list to show: best score first, equal scores by item row,
-    at most `max_per_category` of one category until nothing else is left."""
+    at most `max_per_category` of one category until nothing else is left.
+    """
     order = np.lexsort((items, -scores))
     if scene.max_per_category is None or not len(order):
         return order[:size]

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from feature_store.history import History, build_history, empty_history
 from feature_store.matrix import ItemSide, Rows, UserSide, assemble
-from feature_store.online.store import UserRecord
 from feature_store.registry import registry, stored_features
 from pipeline.recommender import policy
 from pipeline.recommender.recall.source import Asker, RecallSource
-from pipeline.recommender.release import Release
-from pipeline.settings import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from feature_store.online.store import UserRecord
+    from pipeline.recommender.release import Release
+    from pipeline.settings import Scene
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,13 @@ def history_of(record: UserRecord, item_side: ItemSide) -> History:
     known = rows >= 0
     nobody = np.zeros(int(known.sum()), np.int32)
     return build_history(
-        nobody, rows[known], record.time[known], record.kind[known], record.quantity[known], record.value[known], users=1
+        nobody,
+        rows[known],
+        record.time[known],
+        record.kind[known],
+        record.quantity[known],
+        record.value[known],
+        users=1,
     )
 
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from feature_store.catalog import Catalog
@@ -23,14 +21,22 @@ from feature_store.registry import feature_set_id
 from feature_store.schema import LEVELS
 from pipeline.atomic import write_text
 from pipeline.errors import ReleaseError
-from pipeline.recommender.ranker.model import Ranker
 from pipeline.recommender.ranker.onnx import OnnxRanker
 from pipeline.recommender.recall import SOURCES
 from pipeline.recommender.recall.source import Candidates, RecallSource
-from pipeline.settings import Scene
+from pipeline.settings import Scene  # noqa: TC001 - pydantic reads it when the class is made
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pipeline.recommender.ranker.model import Ranker
 
 MANIFEST = "manifest.json"
 CURRENT = "current"
+_DIGEST_NAME = re.compile(r"\d{8}-[0-9a-f]{8}")
 _REMEDY = "Roll back with `vitrine rollback`, or publish the day again."
 
 
@@ -84,24 +90,46 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         return Manifest.model_validate_json((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ReleaseError(str(folder), expected="a release with a manifest", found=str(error), remedy=_REMEDY) from error
+        raise ReleaseError(
+            str(folder), expected="a release with a manifest", found=str(error), remedy=_REMEDY
+        ) from error
+
+
+def release_name(content: Mapping[str, Any]) -> str:
+    """The name of the release whose manifest says `content` besides its name: the day, and a digest of all of it."""
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return f"{content['day'].replace('-', '')}-{digest[:8]}"
 
 
 def verify(folder: Path) -> Manifest:
-    """The manifest, once every file is there with the bytes that were published.
+    """The manifest, once every file is there with the bytes that were published, the manifest itself among them.
 
     Raises:
         ReleaseError: a file is missing or changed.
         FeatureSetMismatchError: made by another feature set than this code defines.
     """
     manifest = read_manifest(folder)
+    _verify_name(folder)
     for name, digest in manifest.files.items():
         found = sha256(folder / name) if (folder / name).is_file() else "no file"
         if found != digest:
             raise ReleaseError(str(folder / name), expected=f"SHA-256 {digest[:12]}…", found=found[:12], remedy=_REMEDY)
     if manifest.feature_set != feature_set_id():
-        raise FeatureSetMismatchError(f"release {manifest.release}", made_by=manifest.feature_set, this_code=feature_set_id())
+        raise FeatureSetMismatchError(
+            f"release {manifest.release}", made_by=manifest.feature_set, this_code=feature_set_id()
+        )
     return manifest
+
+
+def _verify_name(folder: Path) -> None:
+    """That the manifest names its folder; a name with a digest must be that of the content."""
+    content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    name = content.pop("release")
+    told = release_name(content) if _DIGEST_NAME.fullmatch(folder.name) else name
+    if {name, told} != {folder.name}:
+        raise ReleaseError(
+            str(folder / MANIFEST), expected=f"the manifest of {folder.name}", found=f"that of {told}", remedy=_REMEDY
+        )
 
 
 def load_release(folder: Path) -> Release:
@@ -136,7 +164,10 @@ def _load_source(folder: Path) -> RecallSource:
         return SOURCES[folder.name].from_arrays(_read_arrays(folder))
     except KeyError as error:
         raise ReleaseError(
-            str(folder), expected="a recall index of this code", found=f"no {error}", remedy="Fit it again: `vitrine stage recall`, then `publish`."
+            str(folder),
+            expected="a recall index of this code",
+            found=f"no {error}",
+            remedy="Fit it again: `vitrine stage recall`, then `publish`.",
         ) from error
 
 

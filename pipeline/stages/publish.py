@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from typing import TYPE_CHECKING
@@ -89,6 +88,5 @@ def _fill(folder: Path, parts: dict[str, Path], day: dt.date, settings: Settings
         "data": {"clean": evaluation["data"]},
         "files": files,
     }
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    manifest = {"release": f"{day:%Y%m%d}-{digest[:8]}", **content}
+    manifest = {"release": releases.release_name(content), **content}
     (folder / releases.MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-
-from pipeline.recommender.examples import Examples
-from pipeline.settings import Training
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     import lightgbm
+    from numpy.typing import NDArray
+
+    from pipeline.recommender.examples import Examples
+    from pipeline.settings import Training
 
 _OPSET = 15
 """The newest ONNX operator set that both the converter and the runtimes of the last years know."""
 
 
-def fit(examples: Examples, features: Sequence[str], training: Training, *, seed: int, threads: int) -> lightgbm.Booster:
+def fit(
+    examples: Examples, features: Sequence[str], training: Training, *, seed: int, threads: int
+) -> lightgbm.Booster:
     """A booster trained on the order within each asker (Burges, MSR-TR-2010-82).
 
     The same examples, settings and number of threads give the same bytes.
@@ -27,7 +30,11 @@ def fit(examples: Examples, features: Sequence[str], training: Training, *, seed
     import lightgbm
 
     data = lightgbm.Dataset(
-        examples.matrix, examples.label, group=examples.group, feature_name=list(features), free_raw_data=True,
+        examples.matrix,
+        examples.label,
+        group=examples.group,
+        feature_name=list(features),
+        free_raw_data=True,
         params={"max_bin": 127, "verbose": -1, "num_threads": threads},
     )
     parameters = {

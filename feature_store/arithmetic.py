@@ -1,0 +1,20 @@
+"""Words for the arithmetic of request features; columns stay float32."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from feature_store.spec import Column
+
+
+def at_least(column: Column, least: float) -> Column:
+    """The column, raised to `least` where it is lower: a divisor that is never 0."""
+    return np.asarray(np.maximum(column, np.float32(least)), np.float32)
+
+
+def where_known(column: Column) -> Column:
+    """The column, NaN where it is 0 and 0 says that nothing is known: what is computed from it becomes its default."""
+    return np.where(column > 0, column, np.float32(np.nan))
