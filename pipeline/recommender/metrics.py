@@ -86,7 +86,7 @@ def means(judged: Judged, sizes: Sequence[int] = (10, 20)) -> dict[str, float]:
 
     >>> one_hit_of_two = judge(np.array([[7, 5, 3]]), [np.array([5, 8])])
     >>> means(one_hit_of_two, sizes=[2])
-    {'recall@2': 0.5, 'ndcg@2': 0.3868528072345416, 'hit@2': 1.0, 'mrr': 0.5}
+    {'recall@2': 0.5, 'ndcg@2': 0.38685280723454163, 'hit@2': 1.0, 'mrr': 0.5}
     """
     of_size = {f"{metric.__name__}@{k}": metric(judged, k) for k in sizes for metric in (recall, ndcg, hit)}
     return {name: float(values.mean()) for name, values in {**of_size, "mrr": mrr(judged)}.items()}

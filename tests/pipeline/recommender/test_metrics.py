@@ -1,6 +1,9 @@
+import doctest
+
 import numpy as np
 import pytest
 
+from pipeline.recommender import metrics
 from pipeline.recommender.metrics import hit, judge, means, mrr, ndcg, recall
 
 LISTS = np.array([[4, 9, 7, 2], [1, 2, 3, -1], [5, -1, -1, -1]], np.int32)
@@ -66,3 +69,7 @@ def test_means_are_named_by_metric_and_size():
 def test_no_truth_is_an_error(truth):
     with pytest.raises(ValueError, match="non-empty truth for each of 3 lists"):
         judge(LISTS, truth)
+
+
+def test_the_example_is_true():
+    assert doctest.testmod(metrics) == (0, 2)

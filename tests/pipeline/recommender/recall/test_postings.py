@@ -1,6 +1,9 @@
+import doctest
+
 import numpy as np
 from scipy import sparse
 
+from pipeline.recommender.recall import postings
 from pipeline.recommender.recall.postings import Postings, joined, strongest
 
 ROWS = sparse.csr_array(np.array([[0.0, 3, 1, 2], [0, 0, 0, 0], [5, 5, 5, 0]]))
@@ -40,3 +43,7 @@ def test_arrays_come_back_under_their_name():
     one = strongest(ROWS, 2)
     assert sorted(one.arrays("near")) == ["near_offsets", "near_targets", "near_weights"]
     assert lists(Postings.from_arrays("near", one.arrays("near"))) == lists(one)
+
+
+def test_the_example_is_true():
+    assert doctest.testmod(postings) == (0, 2)
