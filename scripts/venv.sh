@@ -46,7 +46,8 @@ _build() ( # folder lock
     rm -f "$venv/.stamp"
 
     "$venv/bin/python" -m pip install -qq --require-hashes -r requirements/uv.txt
-    if ! UV_DEFAULT_INDEX=$(_index "$venv") "$venv/bin/uv" pip sync ${quiet:+"$quiet"} --system-certs --require-hashes \
+    index=$(_index "$venv" || true)
+    if ! env ${index:+"UV_DEFAULT_INDEX=$index"} "$venv/bin/uv" pip sync ${quiet:+"$quiet"} --system-certs --require-hashes \
         --compile-bytecode --python "$venv/bin/python" "$lock"; then
         echo "uv could not install $lock; trying pip, which is slower" >&2
         "$venv/bin/python" -m pip install ${quiet:+"$quiet"} --require-hashes -r "$lock"
@@ -73,7 +74,7 @@ _python_311() {
     return 1
 }
 
-# uv does not read pip's configuration: tell it the same index.
+# uv does not read pip's configuration: tell it the same index, where one is configured.
 _index() { # folder
-    echo "${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$("$1/bin/python" -m pip config get global.index-url 2>/dev/null || echo https://pypi.org/simple)}}"
+    echo "${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$("$1/bin/python" -m pip config get global.index-url 2>/dev/null)}}"
 }

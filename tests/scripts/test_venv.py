@@ -120,7 +120,7 @@ def test_pip_installs_when_uv_cannot(clone: Clone) -> None:
 @pytest.mark.parametrize(
     ("environment", "index"),
     [
-        ({}, "https://pypi.org/simple"),
+        ({}, "of uv's own choice"),
         ({"PIP_SAYS": "https://configured.test/simple"}, "https://configured.test/simple"),
         ({"PIP_INDEX_URL": "https://named.test/simple"}, "https://named.test/simple"),
     ],
