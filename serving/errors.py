@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -99,10 +100,7 @@ def _reason(problem: dict[str, Any]) -> str:
         "extra_forbidden": "is not a field of this request",
         "json_invalid": f"is not JSON: {problem.get('ctx', {}).get('error', '')}",
     }
-    message = str(problem["msg"])
-    return (
-        known.get(problem["type"], message[:1].lower() + message[1:]).replace("input should be", "must be").rstrip(": ")
-    )
+    return known.get(problem["type"], re.sub(r"^\w+ should", "must", str(problem["msg"]))).rstrip(": ")
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

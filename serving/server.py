@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from functools import partial
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from pipeline.settings import Settings
 
+log = logging.getLogger(__name__)
 _SECONDS_TO_FINISH = 10
 """What requests under way may take when the process is told to stop."""
 
@@ -41,6 +43,8 @@ def serve(settings: Settings, workers: int = 1) -> None:
         server_header=False,
         timeout_graceful_shutdown=_SECONDS_TO_FINISH,
     )
+    url = f"http://{settings.serving.host}:{settings.serving.port}"
+    log.info("serving", extra={"url": url, "workers": workers, "docs": f"{url}/docs"})
     if workers == 1:
         uvicorn.Server(config).run()
         return

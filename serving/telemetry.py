@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from monitoring.names import REQUEST_BUCKETS_SECONDS, REQUEST_SECONDS, REQUESTS, SERVING, Metric
@@ -23,6 +23,7 @@ class Telemetry:
     """One process's metrics in a registry of its own; with several workers, everybody's are shown."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside each, which nobody asks for
         self._registry = CollectorRegistry()
         self._metrics = {metric.name: _make(metric, self._registry) for metric in SERVING}
 
