@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 from anyio import to_thread
 
-from feature_store.errors import VitrineError
+from feature_store.errors import FeatureSetMismatchError, VitrineError
 from monitoring.names import RELEASE_INFO, RELOADS
 from pipeline.errors import ReleaseError
 from pipeline.recommender.release import CURRENT, Release, current, load_release, names, point_to, verify
@@ -55,7 +55,7 @@ class ReleaseHolder:
         self.standby: PopularList | None = None
         """What to give while no release can be loaded at all."""
         self.problem: VitrineError | None = None
-        """Why the release that the pointer names is not in use, None while it is."""
+        """Why the last reload was refused; None once one succeeds, or the pointer is back at the release in use."""
         self._seen: tuple[str | None, int] | None = None
         self._one_at_a_time = anyio.Lock()
 
@@ -103,8 +103,9 @@ class ReleaseHolder:
         try:
             await self.reload()
         except VitrineError:  # already said and counted
-            if self.in_use is None:
-                await to_thread.run_sync(self._make_do)
+            async with self._one_at_a_time:
+                if self.in_use is None:
+                    await to_thread.run_sync(self._make_do)
 
     def _swap_to(self, name: str | None) -> Swap:
         start, old = time.perf_counter(), self.name
@@ -158,7 +159,7 @@ def _load(folder: Path) -> InUse:
     try:
         release = load_release(folder)
         warm_up(release, folder)
-    except VitrineError:
+    except (ReleaseError, FeatureSetMismatchError):
         raise
     except Exception as error:  # whatever it is, this release cannot answer, and the one in use must go on
         raise ReleaseError(
