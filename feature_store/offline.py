@@ -94,7 +94,7 @@ class Archive:
             raise ArchiveError(
                 f"table {spec.name}",
                 expected=f"readable Parquet with {', '.join(spec.columns)}",
-                found=str(error).splitlines()[0],
+                found=_unreadable(files, columns) or str(error).splitlines()[0],
                 remedy="Remove the named file and run the day again: it is extracted and cleaned anew.",
             ) from error
         return self.connection.table(name)
@@ -150,6 +150,19 @@ class Archive:
 
     def close(self) -> None:
         self.connection.disconnect()
+
+
+def _unreadable(files: list[str], columns: str) -> str | None:
+    """The first file that cannot be read by itself, and why; DuckDB's message about many does not always name it."""
+    import duckdb
+
+    for path in files:
+        with duckdb.connect() as connection:
+            try:
+                connection.execute(f"CREATE TABLE rows AS SELECT {columns} FROM read_parquet({[path]})")
+            except duckdb.Error as error:
+                return f"{path}: {str(error).splitlines()[0]}"
+    return None
 
 
 @dataclass(frozen=True)

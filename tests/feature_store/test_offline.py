@@ -1,0 +1,177 @@
+"""The archive tells each row in its latest version, up to its day and no further, or says which file is at fault."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pytest
+
+from feature_store.errors import ArchiveError
+from feature_store.offline import Archive, end_of_day
+from feature_store.schema import EVENT_KINDS
+from tests.feature_store.archive import NOW, TODAY, Shop, event, item, known, moment, open_shop, price, user, write
+
+YESTERDAY = TODAY - dt.timedelta(days=1)
+SMALL = Shop(
+    [event("anna", "milk", 3), event("anna", "bread", 3), event("bert", "milk", 1)],
+    [item("milk", "dairy"), item("bread", "bakery")],
+    prices=[price("milk", 2.0, 9)],
+)
+
+
+@pytest.fixture
+def clean(tmp_path):
+    return SMALL.write(tmp_path / "clean")
+
+
+def rows(clean, query: str, through: dt.date = TODAY) -> list[dict]:
+    archive = Archive(clean, through, threads=1)
+    try:
+        return archive.frame(query).to_pylist()
+    finally:
+        archive.close()
+
+
+def test_a_day_ends_where_the_next_begins() -> None:
+    assert end_of_day(dt.date(1970, 1, 1)) == 86_400
+    assert end_of_day(TODAY) == dt.datetime(2017, 11, 6, tzinfo=dt.UTC).timestamp() == NOW
+
+
+def test_events_carry_their_items_category_and_their_second(clean) -> None:
+    found = rows(clean, "SELECT item_id, category, seconds FROM events ORDER BY item_id, seconds")
+    assert [tuple(row.values()) for row in found] == [
+        ("bread", "bakery", NOW - 3 * 86_400),
+        ("milk", "dairy", NOW - 3 * 86_400),
+        ("milk", "dairy", NOW - 86_400),
+    ]
+
+
+def test_an_event_of_an_item_without_category_or_that_the_shop_never_listed_is_kept(tmp_path) -> None:
+    clean = Shop([event("anna", "ghost", 1)], [item("ghost", None)]).write(tmp_path)
+    write(clean, "events", [event("anna", "unlisted", 2)])
+    assert rows(clean, "SELECT DISTINCT category FROM events") == [{"category": ""}]
+
+
+def test_the_last_moment_of_a_day_belongs_to_it(tmp_path) -> None:
+    late = dt.datetime.fromtimestamp(NOW, dt.UTC) - dt.timedelta(milliseconds=300)
+    clean = Shop([event("anna", "milk", 0, time=late)]).write(tmp_path)
+    assert rows(clean, "SELECT seconds FROM events") == [{"seconds": NOW - 1}]
+
+
+def test_the_version_that_the_source_changed_last_wins(clean) -> None:
+    write(clean, "items", [item("milk", "drinks", updated_at=moment(1))], YESTERDAY)
+    write(clean, "items", [item("milk", "older", updated_at=moment(2))], TODAY)
+    assert rows(clean, "SELECT category FROM items WHERE item_id = 'milk'") == [{"category": "drinks"}]
+    assert rows(clean, "SELECT category FROM events WHERE item_id = 'milk'") == [{"category": "drinks"}] * 2
+
+
+def test_of_versions_changed_at_one_moment_the_later_partition_wins(clean) -> None:
+    write(clean, "items", [item("milk", "first", updated_at=moment(1))], YESTERDAY)
+    write(clean, "items", [item("milk", "second", updated_at=moment(1))], TODAY)
+    assert rows(clean, "SELECT category FROM items WHERE item_id = 'milk'") == [{"category": "second"}]
+
+
+def test_a_changed_event_counts_once(clean) -> None:
+    line = event("bert", "milk", 1)
+    write(clean, "events", [line | {"value": 0.5, "updated_at": moment(-0.5)}])
+    later = TODAY + dt.timedelta(days=1)
+    assert rows(clean, "SELECT value FROM events WHERE user_id = 'bert'", later) == [{"value": 0.5}]
+    assert rows(clean, "SELECT value FROM events WHERE user_id = 'bert'") == [{"value": 1.0}]
+
+
+def test_partitions_after_the_day_are_not_even_opened(clean) -> None:
+    for table in ("events", "items", "users", "prices"):
+        future = clean / table / f"day={TODAY + dt.timedelta(days=1)}" / "part.parquet"
+        future.parent.mkdir(parents=True)
+        future.write_bytes(b"not Parquet")
+    assert len(rows(clean, "FROM events")) == 3
+
+
+@pytest.mark.parametrize("table", ["events", "items", "users", "prices"])
+def test_a_table_without_partitions_is_named(clean, table: str) -> None:
+    for path in (clean / table).glob("day=*/part.parquet"):
+        path.unlink()
+    with pytest.raises(ArchiveError, match=f"table {table}: .*vitrine stage"):
+        Archive(clean, TODAY)
+
+
+def test_before_the_first_partition_there_is_nothing(clean) -> None:
+    with pytest.raises(ArchiveError, match="up to 2001-01-01"):
+        Archive(clean, dt.date(2001, 1, 1))
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "other", "flipped"])
+def test_a_partition_that_cannot_be_read_is_named(clean, damage: str) -> None:
+    path = next((clean / "events").glob("day=2017-11-0*/part.parquet"))
+    good = path.read_bytes()
+    flipped = bytearray(good)
+    flipped[len(good) // 8] ^= 0xFF
+    path.write_bytes({"cut": good[:-9], "empty": b"", "other": b"PAR1 but nothing else", "flipped": flipped}[damage])
+    with pytest.raises(ArchiveError) as caught:
+        Archive(clean, TODAY)
+    assert str(path) in str(caught.value)
+    assert "table events" in str(caught.value)
+
+
+def test_a_partition_without_a_column_is_named(clean) -> None:
+    import pyarrow.parquet as pq
+
+    for path in (clean / "prices").glob("day=*/part.parquet"):
+        pq.write_table(pq.read_table(path).drop_columns("valid_from"), path)
+    with pytest.raises(ArchiveError, match=r"table prices: .*valid_from"):
+        Archive(clean, TODAY)
+
+
+def test_it_takes_the_memory_it_is_given_and_spills_where_it_is_told(clean, tmp_path) -> None:
+    archive = Archive(clean, TODAY, memory_limit="200MB", threads=1, spill=tmp_path / "spill")
+    found = archive.frame(
+        "SELECT name, value FROM duckdb_settings() WHERE name IN ('temp_directory', 'threads', 'memory_limit')"
+    )
+    assert {row["name"]: row["value"] for row in found.to_pylist()} == {
+        "temp_directory": str(tmp_path / "spill"),
+        "threads": "1",
+        "memory_limit": "190.7 MiB",
+    }
+    archive.close()
+
+
+class TestHistory:
+    """What users did, in rows of a catalog."""
+
+    def test_it_holds_every_event_before_the_moment(self, tmp_path) -> None:
+        archive = open_shop(SMALL, tmp_path)
+        snapshot, history = known(archive)
+        catalog = snapshot.item_side.catalog
+        anna, bert = (history.of(user) for user in np.searchsorted(snapshot.users, ["anna", "bert"]))
+        assert sorted(catalog.ids[anna.item]) == ["bread", "milk"]
+        assert catalog.ids[bert.item].tolist() == ["milk"]
+        assert bert.time.tolist() == [NOW - 86_400]
+        assert bert.kind.tolist() == [EVENT_KINDS.index("purchase")]
+        assert archive.history(catalog, snapshot.users, NOW - 86_400).of(1).item.tolist() == []
+        archive.close()
+
+    def test_events_of_others_and_with_items_outside_the_catalog_are_left_out(self, tmp_path) -> None:
+        archive = open_shop(SMALL, tmp_path)
+        snapshot, _ = known(archive)
+        empty = known(open_shop(Shop([event("x", "y", 1)]), tmp_path / "other"))[0].item_side.catalog
+        assert archive.history(empty, snapshot.users, NOW).item.tolist() == []
+        strangers = archive.history(snapshot.item_side.catalog, np.array(["zoe"]), NOW)
+        assert (strangers.users, len(strangers.item)) == (1, 0)
+        archive.close()
+
+    def test_the_order_of_rows_in_a_partition_does_not_matter(self, tmp_path, shop) -> None:
+        turned = Shop(shop.events[::-1], shop.items[::-1], shop.users[::-1], shop.prices[::-1])
+        one, other = open_shop(shop, tmp_path / "one"), open_shop(turned, tmp_path / "other")
+        first, second = known(one)[1], known(other)[1]
+        assert all(getattr(first, name).tobytes() == getattr(second, name).tobytes() for name in vars(first))
+        one.close()
+        other.close()
+
+
+def test_a_user_without_events_has_an_empty_history(tmp_path) -> None:
+    archive = open_shop(Shop(SMALL.events, SMALL.items, [user("zoe")]), tmp_path)
+    snapshot, history = known(archive)
+    assert snapshot.users.tolist() == ["anna", "bert", "zoe"]
+    assert np.diff(history.offsets).tolist() == [2, 1, 0]
+    archive.close()
