@@ -13,12 +13,12 @@ Each stage is a function of a day and of settings, overwrites its own partition 
 **Hazards**
 
 * A run triggered without a logical date has no data interval: give it a `day`, or it fails at its first task.
-* The demo shop ended in 2017: its nightly run fails. Leave the DAG paused and trigger it with a `day`.
+* The demo shop ended in 2017: its nightly run, made as soon as the DAG is unpaused, fails. Trigger one with a `day`.
 * Every run moves the pointers of the online store and of the release to its own day. Backfill in ascending order with
   `--max-active-runs 1`, and let the newest day run last.
 * The day's lock is held per stage. A `vitrine run` of the same day, started by hand in between, makes the next task
   fail with the holder's name; the task is tried again after five minutes.
-* A broken data contract or setting fails at once: trying again would find the same.
+* A broken data contract, a wrong setting and a day the data do not cover fail at once: trying again would find the same.
 
 **Run again**
 

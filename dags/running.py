@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from pipeline.errors import DataContractError, SettingsError
+from pipeline.errors import DataContractError, DayOutsideDataError, SettingsError
 from pipeline.settings import load_settings
 from pipeline.stage import Stage, StageResult, day_lock
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Summary = dict[str, JsonValue]
     """A `StageResult` as an XCom."""
 
-HOPELESS = (DataContractError, SettingsError)
+HOPELESS = (DataContractError, DayOutsideDataError, SettingsError)
 """Errors that the next attempt would meet again: the task fails at once, without its retries."""
 
 

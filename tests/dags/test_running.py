@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.errors import DataContractError, SourceError
+from pipeline.errors import DataContractError, DayOutsideDataError, SettingsError, SourceError
 from pipeline.settings import Settings, load_settings
 from pipeline.stage import StageResult, day_lock
 
@@ -85,13 +85,14 @@ def test_a_result_becomes_json() -> None:
     }
 
 
-def test_a_broken_contract_is_not_tried_again() -> None:
+@pytest.mark.parametrize("error", [DataContractError, DayOutsideDataError, SettingsError])
+def test_what_the_next_attempt_would_find_again_is_not_tried_again(error: type[Exception]) -> None:
     from airflow.sdk.exceptions import AirflowFailException
 
     from dags.running import run
 
     with pytest.raises(AirflowFailException, match="expected no nulls, found 3"):
-        run(broken(DataContractError), DAY)
+        run(broken(error), DAY)
 
 
 def test_an_unreachable_source_is_tried_again() -> None:
