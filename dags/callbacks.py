@@ -14,13 +14,8 @@ RUNBOOK = "docs/runbook.md#a-task-of-the-dag-failed"
 
 def log_failure(context: Context) -> None:
     """Log what failed (a task, or the run as a whole), of which run, why, and where help is written."""
-    task = context.get("task_instance")
-    what = f"task {task.task_id}" if task else "the run"
-    log.error(
-        "%s of %s failed in %s: %s. See %s",
-        what,
-        context["dag"].dag_id,
-        context["run_id"],
-        context.get("exception") or context.get("reason") or "no reason given",
-        RUNBOOK,
-    )
+    # A run that fails has a reason, and the task that ended it beside it; a task that fails has an exception.
+    reason = context.get("reason")
+    what = "the run" if reason else f"task {context['task_instance'].task_id}"
+    why = reason or context.get("exception") or "no reason given"
+    log.error("%s of %s failed in %s: %s (see %s)", what, context["dag"].dag_id, context["run_id"], why, RUNBOOK)

@@ -18,7 +18,7 @@ Each stage is a function of a day and of settings, overwrites its own partition 
   `--max-active-runs 1`, and let the newest day run last.
 * The day's lock is held per stage. A `vitrine run` of the same day, started by hand in between, makes the next task
   fail with the holder's name; the task is tried again after five minutes.
-* A broken data contract, a wrong setting and a day the data do not cover fail at once: trying again would find the same.
+* A broken data contract, a wrong setting and a day without data fail at once: trying again would find the same.
 
 **Run again**
 

@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.filterwarnings("default"))  # Airflow's own deprecations are not ours to mend
+            item.add_marker(pytest.mark.filterwarnings("ignore"))  # Airflow's own deprecations are not ours to mend
 
 
 @pytest.fixture(scope="session")

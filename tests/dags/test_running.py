@@ -115,8 +115,8 @@ def test_a_failure_is_logged_with_task_run_reason_and_runbook(caplog: pytest.Log
     }
     with caplog.at_level(logging.ERROR):
         log_failure(context)
-        log_failure({"dag": context["dag"], "run_id": "manual__1", "reason": "timed_out"})
+        log_failure({**context, "exception": None, "reason": "timed_out"})
     task, run = [record.getMessage() for record in caplog.records]
-    assert task.startswith("task clean of recommendation_pipeline failed in manual__1: no such table.")
-    assert run.startswith("the run of recommendation_pipeline failed in manual__1: timed_out.")
+    assert task.startswith("task clean of recommendation_pipeline failed in manual__1: no such table (")
+    assert run.startswith("the run of recommendation_pipeline failed in manual__1: timed_out (")
     assert "docs/runbook.md#" in task
