@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
+    from airflow.sdk.types import Operator
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGE = REPOSITORY / "docs" / "dags.md"
@@ -74,15 +75,19 @@ def _tasks(dag: DAG) -> list[list[str]]:
             str(task.execution_timeout),
             task.trigger_rule.value.replace("_", " "),
         ]
-        for task in dag.topological_sort()
+        for task in _in_order(dag)
     ]
+
+
+def _in_order(dag: DAG) -> list[Operator]:
+    return list(dag.topological_sort())  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
 
 
 def _graph(dag: DAG) -> list[str]:
     """Mermaid. Arrows that only carry the day are left out: every stage has one from `resolve_day`."""
     steps = [
         f"    {up} --> {task.task_id}"
-        for task in dag.topological_sort()
+        for task in _in_order(dag)
         for up in sorted(task.upstream_task_ids)
         if up != "resolve_day" or task.upstream_task_ids == {up}
     ]
