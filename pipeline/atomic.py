@@ -72,9 +72,12 @@ def write_text(target: Path, text: str) -> None:
         aside.write_text(text, encoding="utf-8")
 
 
-def sweep(folder: Path) -> int:
-    """Remove what killed runs left aside below `folder`; only call it while holding the lock. Returns how many."""
-    left = [path for path in folder.rglob(f"{_ASIDE}*") if path.exists()]
+def sweep(folder: Path, target: str = "*") -> int:
+    """Remove what killed writers of `target` left aside below `folder`; only where nobody else writes. How many."""
+    left = [path for path in folder.rglob(f"{_ASIDE}{target}-*") if path.exists()]
     for path in left:
-        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     return len(left)

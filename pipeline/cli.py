@@ -127,9 +127,10 @@ def evaluate(day: Day = None, quiet: Quiet = False, as_json: Json = False) -> No
 def serve(
     host: Annotated[str | None, typer.Option(help="Default: `serving.host` of the settings.")] = None,
     port: Annotated[int | None, typer.Option(help="Default: `serving.port` of the settings.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; default: `serving.workers` of the settings.")] = None,
 ) -> None:
     """Answer requests over HTTP with the release in use."""
-    given = {"VITRINE_SERVING__HOST": host, "VITRINE_SERVING__PORT": port}
+    given = {"VITRINE_SERVING__HOST": host, "VITRINE_SERVING__PORT": port, "VITRINE_SERVING__WORKERS": workers}
     os.environ.update({name: str(value) for name, value in given.items() if value is not None})
     os.execv(sys.executable, [sys.executable, "-m", "serving"])  # noqa: S606 - serving is its own process, it imports no pipeline stage
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from feature_store.offline import end_of_day
 from monitoring.textfile import write_metrics
-from pipeline.atomic import sweep
 from pipeline.stage import Stage, StageResult, day_lock
 
 if TYPE_CHECKING:
@@ -49,7 +48,6 @@ def run(day: dt.date, settings: Settings, *, sync_only: bool = False) -> Iterato
         VitrineError: a stage failed; partitions and releases of before are as they were.
     """
     with day_lock(day, settings):
-        sweep(settings.releases)
         for name in STAGES:
             if not (sync_only and name in SOURCE_STAGES):
                 yield load_stage(name)(day, settings)

@@ -88,6 +88,8 @@ class Serving(_Section):
     """`snapshot`: the moment of asking is the end of the release's day, for demo data that ended years ago."""
     reload_url: str | None = None
     """Where a run tells serving to reload; none: nobody is told."""
+    workers: int = Field(1, ge=1)
+    """Processes that share the port."""
     online_timeout_ms: int = Field(50, ge=1)
 
 
@@ -163,6 +165,10 @@ class Settings(BaseSettings):
     def releases(self) -> Path:
         return self.releases_dir or self.workspace.releases
 
+    def staging(self, day: dt.date) -> Path:
+        """Where the release of `day` is put together: beside the others, so that it can be renamed to one of them."""
+        return self.releases / f".staging-{day}"
+
     @property
     def online_url(self) -> str:
         """Where the online store is; holds a password in production, so never log it."""
@@ -177,6 +183,7 @@ class Settings(BaseSettings):
 
     @property
     def mlflow_uri(self) -> str:
+        """MLflow tracking and registry."""
         return self.mlflow_url or f"sqlite:///{self.workspace.mlflow}"
 
     @property
@@ -278,10 +285,12 @@ def load_settings(overlays: tuple[Path, ...] = (), arguments: Mapping[str, Any] 
 
 def origin(key: str, overlays: tuple[Path, ...] = (), arguments: Mapping[str, Any] | None = None) -> str:
     """The place that decided the setting `key` (dotted): a file, `environment`, `arguments` or `default`."""
-    for place, values in reversed(layers(overlays, arguments)):
-        if any(leaf == key or leaf.startswith(f"{key}.") for leaf, _ in _flatten(values)):
-            return place
-    return "default"
+    places = [
+        place
+        for place, values in layers(overlays, arguments)
+        if any(leaf == key or leaf.startswith(f"{key}.") for leaf, _ in _flatten(values))
+    ]
+    return places[-1] if places else "default"
 
 
 def origins(overlays: tuple[Path, ...] = ()) -> dict[str, tuple[Any, str]]:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.atomic import sweep
 from pipeline.errors import LockedError, StorageError
 from pipeline.settings import Settings
 
@@ -54,7 +55,9 @@ def _peak_memory_bytes() -> int:
 
 @contextmanager
 def day_lock(day: dt.date, settings: Settings) -> Iterator[None]:
-    """Hold the run of `day`; the kernel lets go when the process dies, however it dies.
+    """Hold the run of `day`, and clear away what killed runs of it left half written.
+
+    The kernel lets go when the process dies, however it dies.
 
     Raises:
         LockedError: another process holds it and `lock_wait_seconds` have passed.
@@ -81,6 +84,9 @@ def day_lock(day: dt.date, settings: Settings) -> Iterator[None]:
         handle.truncate()
         handle.write(json.dumps({"pid": os.getpid(), "since": dt.datetime.now(dt.UTC).isoformat(timespec="seconds")}))
         handle.flush()
+        space = settings.workspace
+        for partition in (space.features, space.train, space.recall, space.evaluation, settings.staging):
+            sweep(partition(day).parent, partition(day).name)  # nobody else writes them while the lock is held
         yield
 
 

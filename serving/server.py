@@ -25,8 +25,9 @@ _SECONDS_TO_FINISH = 10
 """What requests under way may take when the process is told to stop."""
 
 
-def serve(settings: Settings, workers: int = 1) -> None:
+def serve(settings: Settings) -> None:
     """Answer requests until told to stop (SIGTERM, SIGINT)."""
+    workers = settings.serving.workers
     configure_logging(settings.log)
     config = uvicorn.Config(
         partial(_application, settings),

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from feature_store.schema import EVENTS, PURCHASE, SOURCE_TABLES, Table
-from pipeline.cleaning.facts import Facts, Rows
 from pipeline.cleaning.rules import RULES, Rule
 from pipeline.sources.canonical import arrow_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.cleaning.facts import Facts, Rows
 
 EPOCH = dt.date(1970, 1, 1)
 Counts = dict[dt.date, dict[str, int]]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.settings import Clean
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.settings import Clean
 
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.int64]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
@@ -14,10 +14,14 @@ from feature_store.schema import ITEMS, ORDER_ITEMS, ORDERS, PRICES, SOURCE_TABL
 from pipeline.cleaning.cleaner import EPOCH, with_partition_day
 from pipeline.cleaning.facts import Facts, build_facts
 from pipeline.cleaning.rules import repair_times
-from pipeline.settings import Clean
 from pipeline.sources.archive import CLEAN, RAW, read_partition
-from pipeline.sources.ledger import Ledger, Partition
-from pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pipeline.settings import Clean
+    from pipeline.sources.ledger import Ledger, Partition
+    from pipeline.workspace import Workspace
 
 Day = dt.date
 Work = dict[str, set[Day]]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from feature_store.schema import EVENTS
 from pipeline.cleaning.rules import RULES
 from pipeline.sources.archive import CLEAN
-from pipeline.sources.ledger import Ledger, Partition
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
+
+    from pipeline.sources.ledger import Ledger, Partition
 
 
 def cleaning_report(ledger: Ledger, day: dt.date, last_day: dt.date) -> dict[str, Any]:

@@ -6,15 +6,17 @@ to them `order_row` and `item_row` (row in the facts, UNKNOWN where there is non
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
 from feature_store.schema import ITEMS, ORDER_ITEMS, ORDERS, PRICES, USERS, Table
 from pipeline.cleaning.facts import UNKNOWN, Facts, Mask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 EARLIEST = pd.Timestamp("1990-01-01", tz="UTC")
 """No web shop is older; what is before it is a zero date or an unset clock."""

@@ -116,8 +116,10 @@ def _orders(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def _order_items(lines: pd.DataFrame) -> pd.DataFrame:
-    """Every line as it is, fuel, coupons and empty lines too: cleaning decides about them."""
+    """Every line as it is, fuel, coupons and empty lines too: cleaning decides about them. Money is in whole cents."""
     discount = (lines["retail_disc"] + lines["coupon_disc"] + lines["coupon_match_disc"]).round(2)
-    rows = lines[["basket_id", "product_id", "quantity", "sales_value"]].assign(discount=discount)
+    rows = lines[["basket_id", "product_id", "quantity"]].assign(
+        sales_value=lines["sales_value"].round(2), discount=discount
+    )
     rows.insert(1, "line_number", lines.groupby("basket_id").cumcount() + 1)
     return _stamped(rows, lines["transaction_timestamp"])

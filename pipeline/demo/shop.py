@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +17,13 @@ from pipeline.demo.journey import journey_tables
 from pipeline.demo.tables import METADATA
 from pipeline.errors import SourceError
 from pipeline.progress import track
-from pipeline.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import pandas as pd
+
+    from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
 BATCH = 20_000

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +13,9 @@ from pipeline.quality.rules import VALUE_RULES, ValueRule
 from pipeline.sources.canonical import arrow_schema
 
 if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator
+
     import pandas as pd
 
 DAY = "partition_day"

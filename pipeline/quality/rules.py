@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from feature_store.schema import EVENT_KINDS, EVENTS, ITEMS, ORDER_ITEMS, ORDERS, PRICES, TABLES, USERS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
 EARLIEST = "1990-01-01"

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import fcntl
 import hashlib
 import io
 import logging
-from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feature_store.errors import ArchiveError
 from pipeline.atomic import atomic_file, sweep
-from pipeline.settings import Settings
 from pipeline.sources.ledger import Ledger, Partition
 from pipeline.workspace import Workspace, partition_days
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
 RAW, CLEAN = "raw", "clean"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -14,11 +13,15 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from feature_store.schema import SOURCE_TABLES, Table
-from pipeline.settings import Settings
 from pipeline.sources.canonical import arrow_schema, canonical_column
 from pipeline.sources.check import check_tables
 from pipeline.sources.connection import connection, database_errors, source_url
 from pipeline.sources.mapping import Constant, Expression, SourceMapping, load_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.settings import Settings
 
 BATCH_ROWS = 50_000
 EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import datetime as dt
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from feature_store.schema import Column, Table
 from pipeline.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from feature_store.schema import Column, Table
 
 ARROW_TYPES = {
     "text": pa.string(),
@@ -48,6 +52,10 @@ def canonical_column(values: Sequence[Any] | pa.Array, column: Column, zone: str
 
 def _array(values: Sequence[Any]) -> pa.Array:
     """Arrow's own reading; columns of mixed types (SQLite, MySQL's zero dates) go through text."""
+    if any(isinstance(value, dt.datetime) and value.tzinfo is not None for value in values):
+        # Importing Pandera sets PYARROW_IGNORE_TIMEZONE, with which Arrow drops a datetime's offset: it gets none.
+        values = [None if value is None else value.astimezone(dt.UTC).replace(tzinfo=None) for value in values]
+        return pa.array(values, _NAIVE).cast(ARROW_TYPES["time"])
     try:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError):

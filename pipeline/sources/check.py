@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import ReflectedColumn
 
 from pipeline.errors import SourceError
-from pipeline.sources.mapping import SourceMapping
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import ReflectedColumn
+
+    from pipeline.sources.mapping import SourceMapping
 
 
 def check_tables(connection: sa.Connection, mapping: SourceMapping) -> frozenset[tuple[str, str]]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from feature_store.schema import Table
 from pipeline.errors import SourceError
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Iterator
+
+    from feature_store.schema import Table
 
 
 def by_day(batches: Iterable[pa.Table], table: Table) -> Iterator[tuple[dt.date, pa.Table]]:

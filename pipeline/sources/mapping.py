@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -12,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, mo
 from feature_store.schema import SOURCE_TABLES
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings, config_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class _Part(BaseModel):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import TYPE_CHECKING
 
 from feature_store.errors import ArchiveError
-from pipeline.sources.ledger import Ledger
+
+if TYPE_CHECKING:
+    from pipeline.sources.ledger import Ledger
 
 
 def watermark(ledger: Ledger, source: str, table: str) -> dt.datetime | None:

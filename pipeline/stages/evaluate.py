@@ -66,18 +66,19 @@ def evaluate(day: dt.date, settings: Settings) -> StageResult:
         catalog, size = known.snapshot.item_side.catalog, settings.evaluation.list_size
         for baseline in track(BASELINES, "baselines"):
             lists[baseline.name] = baseline.lists(known.history, catalog, known.snapshot.as_of, users, size)
+    metrics = {name: means(judge(chosen, relevant)) for name, chosen in lists.items()}
     report = {
         "day": str(day),
         "cut": str(cut),
         "judged": [str(cut + dt.timedelta(days=1)), str(settings.last_judged(day))],
         "users": len(users),
-        "models": {name: means(judge(chosen, relevant)) for name, chosen in lists.items()},
+        "models": metrics,
         "data": archive_digest(settings.workspace.clean, cut),
     }
     folder = settings.workspace.evaluation(day)
     with atomic_folder(folder) as aside:
         (aside / "metrics.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    return StageResult((folder,), len(users), report["models"]["release"])
+    return StageResult((folder,), len(users), metrics["release"])
 
 
 def archive_digest(clean: Path, through: dt.date) -> str:

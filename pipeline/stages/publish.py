@@ -46,7 +46,7 @@ def publish(day: dt.date, settings: Settings) -> StageResult:
                 found="none",
                 remedy=f"Run `vitrine stage {name.replace('evaluation', 'evaluate')} --day {day}`.",
             )
-    staging = settings.releases / f".staging-{day}"
+    staging = settings.staging(day)
     with atomic_folder(staging) as aside:
         _fill(aside, parts, day, settings)
         manifest = releases.read_manifest(aside)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @stage
 def sync(day: dt.date, settings: Settings) -> StageResult:
-    """Fill the online store from `features/day=…` and the archive, then move its pointer.
+    """Fill the online store, and the file serving falls back on, from `features/day=…` and the archive.
 
     Raises:
         ArchiveError: the snapshot of the day is missing.
@@ -31,8 +31,11 @@ def sync(day: dt.date, settings: Settings) -> StageResult:
     with open_archive(day, settings) as archive:
         history = history_of_everybody(archive, snapshot, settings)
     version = Version(feature_set_id(), f"{day:%Y%m%d}-{secrets.token_hex(4)}", snapshot.as_of, len(snapshot.users))
-    users = track(enumerate(snapshot.users), "online store", total=len(snapshot.users))
-    records = ((str(user), record_of(snapshot, history, row)) for row, user in users)
-    size = open_writer(settings.online_url, settings.online_prefix).write(version, records)
+    # The file is written first: when the store then refuses, serving still finds the new day to fall back on.
+    size = 0
+    for url in dict.fromkeys((settings.online_file_url, settings.online_url)):
+        users = track(enumerate(snapshot.users), "online store", total=len(snapshot.users))
+        records = ((str(user), record_of(snapshot, history, row)) for row, user in users)
+        size = open_writer(url, settings.online_prefix).write(version, records)
     counts = {"bytes": float(size), "events": float(len(history.item))}
     return StageResult((), len(snapshot.users), counts)

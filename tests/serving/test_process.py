@@ -29,17 +29,18 @@ CLIENTS = 4
 
 
 @contextmanager
-def running(shop: Settings, *arguments: str) -> Iterator[tuple[httpx.Client, subprocess.Popen[str]]]:
+def running(shop: Settings, workers: int = 1) -> Iterator[tuple[httpx.Client, subprocess.Popen[str]]]:
     """`python -m serving`, ready, and a client of it."""
     port = servers._free_port()
     environment = {
         **os.environ,
         "VITRINE_WORK_DIR": str(shop.work_dir),
         "VITRINE_SERVING__PORT": str(port),
+        "VITRINE_SERVING__WORKERS": str(workers),
         "VITRINE_SERVING__CLOCK": "snapshot",
         "VITRINE_SERVING__ONLINE_TIMEOUT_MS": "2000",
     }
-    command = [sys.executable, "-m", "serving", *arguments]
+    command = [sys.executable, "-m", "serving"]
     with (
         subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True) as process,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
@@ -97,7 +98,7 @@ def test_reloads_under_traffic_lose_no_request(shop: Settings, tmp_path: Path) -
 
 def test_a_reload_reaches_every_worker_and_metrics_are_of_all(shop: Settings) -> None:
     publish(shop.releases, "second", shop, move=False)
-    with running(shop, "--workers", "2") as (client, _):
+    with running(shop, workers=2) as (client, _):
 
         def releases() -> set[str]:
             """What connections of their own, shared out over the workers, find."""

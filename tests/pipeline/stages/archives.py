@@ -7,12 +7,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.settings import Settings
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.settings import Settings
 
 DAY = date(2017, 1, 10)
 EVALUATION = {"evaluation": {"horizon_days": 2}}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +12,10 @@ from pipeline.stages.clean import clean
 from pipeline.stages.extract import extract
 from pipeline.stages.validate import validate
 from tests.pipeline.stages.archives import DAY, EVALUATION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 @pytest.fixture

@@ -1,0 +1,47 @@
+"""One whole run of a small shop, made once and copied by the tests that need what it leaves."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipeline.day_run import STAGES, load_stage
+from pipeline.demo.shop import load_demo_shop
+from pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAY = dt.date(2017, 11, 5)
+SMALL: dict[str, Any] = {"training": {"weeks": 2, "trees": 10, "min_rows_per_leaf": 20}}
+"""Enough to rank, quick to train."""
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """The work folder after the pass of `DAY`, and as it was before each stage."""
+
+    folder: Path
+    overrides: dict[str, Any]
+
+    def copy(self, target: Path, before: str | None = None, **overrides: Any) -> Settings:
+        """Settings of a copy of the work folder below `target`, finished or as it was before a stage."""
+        shutil.copytree(self.folder / (f"before-{before}" if before else "work"), target / "work")
+        return load_settings(arguments={**self.overrides, **overrides, "work_dir": target / "work"})
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """A shop of 25 households through every stage."""
+    folder = tmp_path_factory.mktemp("finished")
+    settings = load_settings(arguments={**SMALL, "work_dir": folder / "work"})
+    settings.workspace.demo_shop.parent.mkdir(parents=True)
+    load_demo_shop(f"sqlite:///{settings.workspace.demo_shop}", households=25)
+    for name in STAGES:
+        shutil.copytree(folder / "work", folder / f"before-{name}")
+        load_stage(name)(DAY, settings)
+    return FinishedRun(folder, SMALL)
