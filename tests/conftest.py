@@ -6,8 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
@@ -16,6 +15,9 @@ import sqlalchemy as sa
 from pipeline.demo.shop import load_demo_shop
 from pipeline.settings import Settings, load_settings
 from tests.servers import mysql_url, redis_url
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SMALL_SHOP_HOUSEHOLDS = 60
 MakeSettings = Callable[..., Settings]

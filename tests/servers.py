@@ -15,12 +15,15 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
 import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 START_SECONDS = 30
 

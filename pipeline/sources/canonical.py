@@ -52,7 +52,8 @@ def canonical_column(values: Sequence[Any] | pa.Array, column: Column, zone: str
 
 def _array(values: Sequence[Any]) -> pa.Array:
     """Arrow's own reading; columns of mixed types (SQLite, MySQL's zero dates) go through text."""
-    if any(isinstance(value, dt.datetime) and value.tzinfo is not None for value in values):
+    first = next((value for value in values if value is not None), None)
+    if isinstance(first, dt.datetime) and first.tzinfo is not None:
         # Importing Pandera sets PYARROW_IGNORE_TIMEZONE, with which Arrow drops a datetime's offset: it gets none.
         values = [None if value is None else value.astimezone(dt.UTC).replace(tzinfo=None) for value in values]
         return pa.array(values, _NAIVE).cast(ARROW_TYPES["time"])

@@ -30,6 +30,12 @@ def test_a_time_is_utc_however_a_driver_gives_it(value):
     assert read([value], "time") == [NOON]
 
 
+def test_an_offset_counts_even_where_arrow_was_told_to_ignore_it(monkeypatch):
+    """Importing Pandera sets this variable, and Arrow reads it."""
+    monkeypatch.setenv("PYARROW_IGNORE_TIMEZONE", "1")
+    assert read([None, NOON.astimezone(dt.timezone(dt.timedelta(hours=2)))], "time") == [None, NOON]
+
+
 def test_times_without_a_zone_are_of_the_mapping_s_zone():
     assert read(["2017-07-01 14:00:00"], "time", "Europe/Paris") == [NOON]
     assert read(["2017-01-01 13:00:00"], "time", "Europe/Paris") == [dt.datetime(2017, 1, 1, 12, tzinfo=dt.UTC)]
