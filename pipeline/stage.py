@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from feature_store.errors import VitrineError
 from pipeline.atomic import sweep
 from pipeline.errors import LockedError, StorageError
 from pipeline.settings import Settings
@@ -90,12 +91,9 @@ def day_lock(day: dt.date, settings: Settings) -> Iterator[None]:
         yield
 
 
-_DISK = {
-    errno.ENOSPC: "a full disk",
-    errno.EDQUOT: "a used-up quota",
-    errno.EROFS: "a read-only disk",
-    errno.EFBIG: "a file limit",
-}
+_DISK = {errno.ENOSPC: "a full disk", errno.EDQUOT: "a used-up quota", errno.EROFS: "a read-only disk"}
+_FULL = ("No space left", "disk is full", " requested and ")
+"""What DuckDB, SQLite and NumPy ("… requested and … written") say of a full disk in errors of their own."""
 
 
 @contextmanager
@@ -103,15 +101,17 @@ def storage_errors(stage: str, settings: Settings) -> Iterator[None]:
     """Translate what the disk says into something a person can act on."""
     try:
         yield
-    except OSError as error:
-        message = str(error)
-        trouble = _DISK.get(error.errno or 0) or ("a full disk" if "No space left" in message else None)
-        if trouble is None:
+    except Exception as error:
+        # Every library has its own class for it; whatever is not about the disk goes on as it is.
+        trouble = _DISK.get(error.errno or 0) if isinstance(error, OSError) else None
+        if trouble is None and any(words in str(error) for words in _FULL):
+            trouble = "a full disk"
+        if trouble is None or isinstance(error, VitrineError):
             raise
         raise StorageError(
             f"stage {stage}",
             expected=f"room to write below {settings.work_dir}",
-            found=f"{trouble} ({message})",
+            found=f"{trouble} ({str(error).splitlines()[0]})",
             remedy="Free space and run the stage again; the last good partitions are untouched.",
         ) from error
 

@@ -83,10 +83,11 @@ class Ledger:
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self.connection.execute("COMMIT")
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            if self.connection.in_transaction:  # on a full disk SQLite has rolled back by itself
+                self.connection.execute("ROLLBACK")
             raise
-        self.connection.execute("COMMIT")
 
     def partitions(self, layer: str, table: str) -> dict[dt.date, Partition]:
         """The archived files of a table, by day, ascending."""
