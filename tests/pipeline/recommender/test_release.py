@@ -97,7 +97,7 @@ class TestLoading:
         with pytest.raises(ValueError, match="allow_pickle=False"):
             save_arrays(tmp_path / "personal", {"offsets": objects})
         np.save(tmp_path / "personal" / "offsets.npy", objects, allow_pickle=True)
-        with pytest.raises(ValueError, match="allow_pickle=False"):
+        with pytest.raises(ValueError, match="Python objects"):
             load_recall(tmp_path)
 
 
@@ -127,7 +127,7 @@ class TestVerifying:
     def test_a_manifest_that_says_something_else_is_refused(self, folder, change) -> None:
         content = json.loads((folder / MANIFEST).read_text())
         (folder / MANIFEST).write_text(json.dumps(content | change))
-        with pytest.raises(ReleaseError, match="manifest.json: expected the manifest of"):
+        with pytest.raises(ReleaseError, match=r"manifest\.json: expected the manifest of"):
             verify(folder)
 
     def test_a_missing_file_is_named(self, folder) -> None:
