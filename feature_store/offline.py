@@ -29,7 +29,7 @@ def end_of_day(day: dt.date) -> int:
 
 
 class Archive:
-    """The canonical tables as the partitions up to and including `through` tell them.
+    """The canonical tables as the partitions up to and including `through` tell them; events only from `since` on.
 
     `events` carries its item's category; `events` and `prices` carry `seconds`, the row's moment since 1970 UTC.
 
@@ -38,11 +38,18 @@ class Archive:
     """
 
     def __init__(
-        self, clean: Path, through: dt.date, *, memory_limit: str = "1GB", threads: int = 2, spill: Path | None = None
+        self,
+        clean: Path,
+        through: dt.date,
+        *,
+        since: dt.date = dt.date.min,
+        memory_limit: str = "1GB",
+        threads: int = 2,
+        spill: Path | None = None,
     ) -> None:
         import ibis
 
-        self._clean, self._through = clean, through
+        self._clean, self._through, self._since = clean, through, since
         options: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads}
         if spill is not None:
             spill.mkdir(parents=True, exist_ok=True)
@@ -60,10 +67,11 @@ class Archive:
         self.events: ir.Table = self.connection.table("events")
 
     def _files(self, table: str) -> list[str]:
+        first = self._since if table == "events" else dt.date.min
         files = sorted(
             path
             for path in (self._clean / table).glob("day=*/part.parquet")
-            if dt.date.fromisoformat(path.parent.name.removeprefix("day=")) <= self._through
+            if first <= dt.date.fromisoformat(path.parent.name.removeprefix("day=")) <= self._through
         )
         if not files:
             raise ArchiveError(

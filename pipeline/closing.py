@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.table import Table
 
-from feature_store.snapshot import read_snapshot
-from pipeline.knowledge import history_of_everybody, open_archive, record_of
+from feature_store.snapshot import read_history, read_snapshot
+from pipeline.knowledge import record_of
 from pipeline.recommender.recommend import Answer, Request, recommend
 from pipeline.recommender.release import Release, current, load_release
 
@@ -87,9 +87,9 @@ def print_closing(console: Console, day: dt.date, results: Sequence[StageResult]
 
 
 def _print_example(console: Console, day: dt.date, release: Release, settings: Settings) -> None:
-    snapshot = read_snapshot(settings.workspace.features(day))
-    with open_archive(day, settings) as archive:
-        history = history_of_everybody(archive, snapshot, settings)
+    folder = settings.workspace.features(day)
+    snapshot = read_snapshot(folder)
+    history = read_history(folder, snapshot)
     row = int(np.argmax(np.diff(history.offsets) >= _TYPICAL_BASKETS))
     user, own = str(snapshot.users[row]), history.of(row)
     answer = recommend(Request(user, snapshot.as_of, SHOWN_ITEMS), release, record_of(snapshot, history, row))

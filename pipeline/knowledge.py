@@ -32,12 +32,13 @@ class Knowledge:
 
 
 @contextmanager
-def open_archive(through: dt.date, settings: Settings) -> Iterator[Archive]:
-    """The cleaned partitions up to and including `through`, within the memory that the settings allow."""
+def open_archive(through: dt.date, settings: Settings, since: dt.date = dt.date.min) -> Iterator[Archive]:
+    """The cleaned partitions up to and including `through` (events from `since` on), within the memory allowed."""
     workspace = settings.workspace
     archive = Archive(
         workspace.clean,
         through,
+        since=since,
         memory_limit=settings.compute.memory_limit,
         threads=settings.compute.threads,
         spill=workspace.root / "spill",

@@ -11,10 +11,10 @@ import numpy as np
 
 from feature_store.history import empty_history
 from feature_store.registry import feature_set_id, ranker_features
-from feature_store.snapshot import read_snapshot
+from feature_store.snapshot import read_history, read_snapshot
 from pipeline.atomic import atomic_folder
 from pipeline.errors import EmptyDayError, PipelineError
-from pipeline.knowledge import Knowledge, history_of_everybody, learn, open_archive, purchased, record_of
+from pipeline.knowledge import Knowledge, learn, open_archive, purchased, record_of
 from pipeline.progress import track
 from pipeline.recommender.baselines import BASELINES
 from pipeline.recommender.metrics import judge, means
@@ -50,13 +50,14 @@ def evaluate(day: dt.date, settings: Settings) -> StageResult:
             "stage evaluate", expected=str(ranker), found="none", remedy=f"Run `vitrine stage train --day {day}`."
         )
     known = _knowledge(day, cut, settings)
-    with open_archive(settings.last_judged(day), settings) as archive:
-        truth = purchased(archive, cut + dt.timedelta(days=1), settings.last_judged(day))
+    first, last = cut + dt.timedelta(days=1), settings.last_judged(day)
+    with open_archive(last, settings, since=first) as archive:  # what happened then was archived no earlier
+        truth = purchased(archive, first, last)
     users = _judged_users(known, truth)
     if not len(users):
         raise EmptyDayError(
             f"stage evaluate, day {day}",
-            expected=f"known users who bought something on {cut + dt.timedelta(days=1)} … {settings.last_judged(day)}",
+            expected=f"known users who bought something on {first} … {last}",
             found="none",
             remedy="Choose an earlier day, or `evaluation.holdout: preceding`.",
         )
@@ -70,7 +71,7 @@ def evaluate(day: dt.date, settings: Settings) -> StageResult:
     report = {
         "day": str(day),
         "cut": str(cut),
-        "judged": [str(cut + dt.timedelta(days=1)), str(settings.last_judged(day))],
+        "judged": [str(first), str(last)],
         "users": len(users),
         "models": metrics,
         "data": archive_digest(settings.workspace.clean, cut),
@@ -92,12 +93,12 @@ def archive_digest(clean: Path, through: dt.date) -> str:
 
 def _knowledge(day: dt.date, cut: dt.date, settings: Settings) -> Knowledge:
     """What was known at the cut: the day's own partitions when the cut is the day, else computed for the cut."""
-    with open_archive(cut, settings) as archive:
-        if cut != day:
+    if cut != day:
+        with open_archive(cut, settings) as archive:
             return learn(archive, cut, settings)
-        snapshot = read_snapshot(settings.workspace.features(day))
-        history = history_of_everybody(archive, snapshot, settings)
-    return Knowledge(snapshot, history, load_recall(settings.workspace.recall(day)))
+    features = settings.workspace.features(day)
+    snapshot = read_snapshot(features)
+    return Knowledge(snapshot, read_history(features, snapshot), load_recall(settings.workspace.recall(day)))
 
 
 def _judged_users(known: Knowledge, truth: dict[str, set[str]]) -> NDArray[np.int64]:

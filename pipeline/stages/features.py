@@ -1,12 +1,13 @@
-"""The snapshot of the day: every stored feature of every user, item and category as of the end of the day."""
+"""The snapshot of the day: every stored feature, and everybody's history, as of the end of the day."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from feature_store.snapshot import compute_snapshot, write_snapshot
+from feature_store.offline import end_of_day
+from feature_store.snapshot import arrays_of, compute_snapshot, write_history, write_snapshot
 from pipeline.atomic import atomic_folder
-from pipeline.knowledge import open_archive
+from pipeline.knowledge import history_of_everybody, open_archive
 from pipeline.stage import StageResult, stage
 
 if TYPE_CHECKING:
@@ -24,8 +25,11 @@ def features(day: dt.date, settings: Settings) -> StageResult:
     """
     with open_archive(day, settings) as archive:
         tables = compute_snapshot(archive, day)
+        snapshot = arrays_of(tables, end_of_day(day))
+        history = history_of_everybody(archive, snapshot, settings)
     folder = settings.workspace.features(day)
     with atomic_folder(folder) as aside:
         write_snapshot(aside, tables, day)
-    rows = {f"rows of {entity}": float(table.num_rows) for entity, table in tables.items()}
-    return StageResult((folder,), int(sum(rows.values())), rows)
+        write_history(aside, history, snapshot.item_side)
+    rows = {f"{entity} rows": float(table.num_rows) for entity, table in tables.items()}
+    return StageResult((folder,), int(sum(rows.values())), {**rows, "events": float(len(history.item))})

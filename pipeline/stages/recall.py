@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from feature_store.snapshot import read_snapshot
+from feature_store.snapshot import read_history, read_snapshot
 from pipeline.atomic import atomic_folder
-from pipeline.knowledge import fit_recall, history_of_everybody, open_archive
+from pipeline.knowledge import fit_recall
 from pipeline.recommender.release import save_arrays
 from pipeline.stage import StageResult, stage
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @stage
 def recall(day: dt.date, settings: Settings) -> StageResult:
-    """Read `features/day=…` and the archive, write `recall/day=…`, one folder of arrays a source.
+    """Read `features/day=…`, write `recall/day=…`, one folder of arrays a source.
 
     Raises:
-        ArchiveError: the snapshot of the day or a cleaned table is missing.
+        ArchiveError: the snapshot of the day is missing.
     """
-    snapshot = read_snapshot(settings.workspace.features(day))
-    with open_archive(day, settings) as archive:
-        history = history_of_everybody(archive, snapshot, settings)
+    features = settings.workspace.features(day)
+    snapshot = read_snapshot(features)
+    history = read_history(features, snapshot)
     sources = fit_recall(snapshot, history, settings)
     folder = settings.workspace.recall(day)
     with atomic_folder(folder) as aside:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from feature_store.online.connect import open_writer
 from feature_store.online.store import Version
 from feature_store.registry import feature_set_id
-from feature_store.snapshot import read_snapshot
-from pipeline.knowledge import history_of_everybody, open_archive, record_of
+from feature_store.snapshot import read_history, read_snapshot
+from pipeline.knowledge import record_of
 from pipeline.progress import track
 from pipeline.stage import StageResult, stage
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @stage
 def sync(day: dt.date, settings: Settings) -> StageResult:
-    """Fill the online store, and the file serving falls back on, from `features/day=…` and the archive.
+    """Fill the online store, and the file serving falls back on, from `features/day=…`.
 
     Raises:
         ArchiveError: the snapshot of the day is missing.
         OnlineStoreError: the store refused; readers keep the version they had.
     """
-    snapshot = read_snapshot(settings.workspace.features(day))
-    with open_archive(day, settings) as archive:
-        history = history_of_everybody(archive, snapshot, settings)
+    folder = settings.workspace.features(day)
+    snapshot = read_snapshot(folder)
+    history = read_history(folder, snapshot)
     version = Version(feature_set_id(), f"{day:%Y%m%d}-{secrets.token_hex(4)}", snapshot.as_of, len(snapshot.users))
     # The file is written first: when the store then refuses, serving still finds the new day to fall back on.
     size = 0
