@@ -89,7 +89,7 @@ def run(
 def stage(name: str, day: Day = None, quiet: Quiet = False, as_json: Json = False) -> None:
     """Run one stage of a day: extract, clean, validate, features, sync, train, recall, evaluate, publish or reload."""
     from pipeline.day_run import STAGES, load_stage
-    from pipeline.stage import day_lock
+    from pipeline.locks import day_lock
 
     settings = _settings(quiet=quiet, as_json=as_json)
     if name not in STAGES:
@@ -110,7 +110,7 @@ def evaluate(day: Day = None, quiet: Quiet = False, as_json: Json = False) -> No
     """Judge the release of a day beside the baselines, on the days that training did not see."""
     from pipeline.closing import metric_table, read_metrics
     from pipeline.day_run import load_stage
-    from pipeline.stage import day_lock
+    from pipeline.locks import day_lock
 
     settings = _settings(quiet=quiet, as_json=as_json)
     today = _day(day, settings)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from feature_store.offline import end_of_day
 from monitoring.textfile import write_metrics
-from pipeline.stage import Stage, StageResult, day_lock
+from pipeline.locks import day_lock
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterator, Sequence
 
     from pipeline.settings import Settings
+    from pipeline.stage import Stage, StageResult
 
 STAGES = (
     "demo",

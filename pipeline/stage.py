@@ -1,14 +1,11 @@
-"""What every stage has in common: one result, one lock, start and end in the log, seconds and peak memory."""
+"""What every stage has in common: one result, clear disk errors, start and end in the log, seconds, peak memory."""
 
 from __future__ import annotations
 
 import datetime as dt
 import errno
-import fcntl
 import functools
-import json
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,8 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from feature_store.errors import VitrineError
-from pipeline.atomic import sweep
-from pipeline.errors import LockedError, StorageError
+from pipeline.errors import StorageError
 from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -52,43 +48,6 @@ def _peak_memory_bytes() -> int:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     return 0
-
-
-@contextmanager
-def day_lock(day: dt.date, settings: Settings) -> Iterator[None]:
-    """Hold the run of `day`, and clear away what killed runs of it left half written.
-
-    The kernel lets go when the process dies, however it dies.
-
-    Raises:
-        LockedError: another process holds it and `lock_wait_seconds` have passed.
-    """
-    path = settings.workspace.locks / f"{day}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as handle:
-        deadline = time.monotonic() + settings.lock_wait_seconds
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    handle.seek(0)
-                    raise LockedError(
-                        f"day {day}",
-                        expected="no other run of this day",
-                        found=f"one that holds {path}: {handle.read().strip() or 'unknown'}",
-                        remedy="Wait for it, stop it, or set `lock_wait_seconds` to queue behind it.",
-                    ) from None
-                time.sleep(0.1)
-        handle.seek(0)
-        handle.truncate()
-        handle.write(json.dumps({"pid": os.getpid(), "since": dt.datetime.now(dt.UTC).isoformat(timespec="seconds")}))
-        handle.flush()
-        space = settings.workspace
-        for partition in (space.features, space.train, space.recall, space.evaluation, settings.staging):
-            sweep(partition(day).parent, partition(day).name)  # nobody else writes them while the lock is held
-        yield
 
 
 _DISK = {errno.ENOSPC: "a full disk", errno.EDQUOT: "a used-up quota", errno.EROFS: "a read-only disk"}

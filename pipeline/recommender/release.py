@@ -19,8 +19,9 @@ from feature_store.errors import FeatureSetMismatchError
 from feature_store.matrix import ItemSide
 from feature_store.registry import feature_set_id
 from feature_store.schema import LEVELS
-from pipeline.atomic import write_text
+from pipeline.atomic import sweep, write_text
 from pipeline.errors import ReleaseError
+from pipeline.locks import held
 from pipeline.recommender.ranker.onnx import OnnxRanker
 from pipeline.recommender.recall import SOURCES
 from pipeline.recommender.recall.source import Candidates, RecallSource
@@ -216,7 +217,9 @@ def point_to(releases: Path, release: str) -> None:
         ReleaseError, FeatureSetMismatchError: as `verify`; the pointer stays.
     """
     verify(releases / release)
-    write_text(releases / CURRENT, json.dumps({"release": release}) + "\n")
+    with held(releases / ".pointer.lock", "the pointer"):  # of whatever day, and from serving too
+        sweep(releases, CURRENT)
+        write_text(releases / CURRENT, json.dumps({"release": release}) + "\n")
 
 
 def names(releases: Path) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import logging
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 
 from feature_store.errors import ArchiveError
 from pipeline.atomic import atomic_file, sweep
+from pipeline.locks import held
 from pipeline.sources.ledger import Ledger, Partition
 from pipeline.workspace import Workspace, partition_days
 
@@ -39,14 +39,7 @@ _REMEDY = {
 @contextmanager
 def archive_lock(settings: Settings) -> Iterator[None]:
     """Only one run at a time writes the archive, whatever its day; others wait. What killed runs left is removed."""
-    path = settings.workspace.locks / "archive.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.warning("waiting for another run to leave the archive", extra={"lock": str(path)})
-            fcntl.flock(handle, fcntl.LOCK_EX)
+    with held(settings.workspace.locks / "archive.lock", "the archive"):
         for layer in (RAW, CLEAN):
             sweep(_folder(settings.workspace, layer))
         yield

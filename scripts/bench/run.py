@@ -65,8 +65,10 @@ def table(runs: list[dict[str, Any]], stick: float) -> str:
     """Both runs side by side, as Markdown."""
     first, second = runs
     lines = [
-        f"Measured on {dt.datetime.now(dt.UTC).date()} with {os.cpu_count()} cores:"
-        " the demo shop from an empty work folder (environment installed), then the next day.",
+        (
+            f"Measured on {dt.datetime.now(dt.UTC).date()} with {os.cpu_count()} cores:"
+            " the demo shop from an empty work folder (environment installed), then the next day."
+        ),
         f"Yardstick (NumPy sorts 20 million float64 on one core, mean of before and after): {stick:.2f} s.",
         "Command: `.venv/bin/python scripts/bench/run.py --write`",
         "",
@@ -79,7 +81,9 @@ def table(runs: list[dict[str, Any]], stick: float) -> str:
     for name, unit in (("wall", "seconds, whole process"), ("cpu", "CPU seconds, whole process")):
         lines.append(f"| {unit} | | {first[name]:.0f} | | | {second[name]:.0f} | |")
     lines.append(f"| seconds in yardsticks | | {first['wall'] / stick:.0f} | | | {second['wall'] / stick:.0f} | |")
-    lines.append(f"| highest peak MB | | | {first['memory'] / MEGABYTE:,.0f} | | | {second['memory'] / MEGABYTE:,.0f} |")
+    lines.append(
+        f"| highest peak MB | | | {first['memory'] / MEGABYTE:,.0f} | | | {second['memory'] / MEGABYTE:,.0f} |"
+    )
     return "\n".join(lines)
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataContractError, DayOutsideDataError, SettingsError, SourceError
+from pipeline.locks import day_lock
 from pipeline.settings import Settings, load_settings
-from pipeline.stage import StageResult, day_lock
+from pipeline.stage import StageResult
 
 DAY = "2017-11-05"
 pytestmark = pytest.mark.usefixtures("airflow_home")

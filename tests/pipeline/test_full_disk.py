@@ -58,7 +58,17 @@ def test_a_full_disk_is_named_and_nothing_is_lost(finished_run, tmp_path, stage)
         shutil.rmtree(source / "releases")
     disk = tmp_path / "disk"
     disk.mkdir()
-    program = [sys.executable, "-c", ON_A_SMALL_DISK, source, disk, stage, DAY, ROOM, json.dumps(finished_run.overrides)]
+    program = [
+        sys.executable,
+        "-c",
+        ON_A_SMALL_DISK,
+        source,
+        disk,
+        stage,
+        DAY,
+        ROOM,
+        json.dumps(finished_run.overrides),
+    ]
     done = subprocess.run(
         ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
          'mount -t tmpfs -o size=400m tmpfs "$0" && exec "$@"', str(disk), *map(str, program)],
