@@ -74,6 +74,10 @@ def run(
     settings = _settings(quiet=quiet, as_json=as_json)
     first = _day(day, settings)
     last = _day(to, settings) if to else first
+    if last < first:
+        raise SettingsError(
+            "--to", expected=f"a day not before {first}", found=str(last), remedy="Turn the range round."
+        )
     for offset in range((last - first).days + 1):
         today = first + dt.timedelta(days=offset)
         results = day_run.run_and_record(today, settings, sync_only=sync_only)
