@@ -34,9 +34,8 @@ def vitrine(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 def finished(finished_run, tmp_path):
     """Settings and environment of a finished run of its own."""
     settings = finished_run.copy(tmp_path)
-    training = {
-        f"VITRINE_TRAINING__{key.upper()}": str(value) for key, value in finished_run.overrides["training"].items()
-    }
+    training = finished_run.overrides["training"].items()
+    variables = {f"VITRINE_TRAINING__{key.upper()}": str(value) for key, value in training}
     return settings, {"VITRINE_WORK_DIR": str(settings.work_dir), **variables}
 
 
