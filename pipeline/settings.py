@@ -51,6 +51,24 @@ class Clean(_Section):
     """Departments whose lines are no articles (fuel, coupons, fees)."""
     cancelled_statuses: tuple[str, ...] = ("cancelled", "canceled")
     """Order statuses, in lower case, whose lines were not bought after all."""
+    internal_users: tuple[str, ...] = ()
+    """Ids of the shop's own people and test accounts."""
+    internal_segments: tuple[str, ...] = ()
+    """Values of `users.segment` that mean the same of everybody in them."""
+    robot_orders_per_day: int = Field(100, ge=1)
+    """More orders of one user in one day are a machine's, or the till's own account; the demo's busiest has 9."""
+    robot_lines_per_day: int = Field(2000, ge=1)
+    """The same for order lines; the demo's busiest has 183."""
+    largest_quantity: float = Field(1e6, gt=0)
+    """More pieces in one line are no order but a slip."""
+    largest_money: float = Field(1e6, gt=0)
+    """The same for a line's money and for a price."""
+    clip_share: float = Field(0.001, ge=0, lt=0.5)
+    """Share of a category's lines that is moved to its bound, at either end; 0 moves nothing."""
+    clip_days: int = Field(91, ge=1)
+    """Days before a month whose lines give the month's bounds."""
+    clip_min_lines: int = Field(200, ge=1)
+    """A category with fewer lines in those days has the whole shop's bounds; a shop with fewer has none."""
 
 
 class Evaluation(_Section):
@@ -133,6 +151,8 @@ class Settings(BaseSettings):
     work_dir: Path = Path("work")
     database_url: SecretStr | None = None
     """SQLAlchemy URL of the business database; none: the demo shop in the work folder."""
+    matomo_database_url: SecretStr | None = None
+    """SQLAlchemy URL of Matomo's database; none: the demo's storefront where it was made, else no Matomo."""
     online_store_url: SecretStr | None = None
     """redis://…; none: the SQLite file in the work folder."""
     mlflow_url: str | None = None
@@ -141,6 +161,8 @@ class Settings(BaseSettings):
     """None: `releases` in the work folder."""
     source: Path = Path("sources/demo.yaml")
     """Mapping of the business database, below the config folder or absolute."""
+    matomo_source: Path = Path("sources/matomo.yaml")
+    """Mapping of Matomo's database, below the config folder or absolute."""
     day: dt.date | None = None
     """The day of a run that names none."""
     seed: int = 0

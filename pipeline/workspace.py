@@ -27,6 +27,11 @@ class Workspace:
         return self.root / "clean"
 
     @property
+    def quarantine(self) -> Path:
+        """Rows that wait for an item or an order, or break a contract; one file per table and day that has some."""
+        return self.root / "quarantine"
+
+    @property
     def ledger(self) -> Path:
         """SQLite: watermarks and one row per table and extraction."""
         return self.root / "ledger.db"
@@ -34,6 +39,11 @@ class Workspace:
     @property
     def demo_shop(self) -> Path:
         return self.root / "demo" / "shop.db"
+
+    @property
+    def demo_matomo(self) -> Path:
+        """The simulated storefront's Matomo database."""
+        return self.root / "demo" / "matomo.db"
 
     @property
     def online_store(self) -> Path:
