@@ -11,6 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+from feature_store.schema import EVENT_KINDS
+
 SECONDS_PER_DAY = 86_400.0
 
 
@@ -42,6 +44,15 @@ class History:
         """The user row of each event, shape (events,)."""
         return np.repeat(np.arange(self.users, dtype=np.int32), np.diff(self.offsets))
 
+    @cached_property
+    def baskets_later(self) -> NDArray[np.int64]:
+        """How many baskets (moments) of the same user lie after each event's own, shape (events,)."""
+        opens = np.ones(len(self.item), bool)
+        opens[1:] = (self.time[1:] != self.time[:-1]) | (self.user[1:] != self.user[:-1])
+        number = np.cumsum(opens)
+        last = np.maximum(self.offsets[1:] - 1, 0)
+        return (number[last][self.user] - number) if len(number) else number
+
     def of(self, user: int) -> History:
         """The history of one user, as views."""
         start, end = int(self.offsets[user]), int(self.offsets[user + 1])
@@ -67,6 +78,11 @@ class History:
             self.quantity[events],
             self.value[events],
         )
+
+    def of_kind(self, kind: str) -> History:
+        """The events of one kind (`schema.EVENT_KINDS`)."""
+        wanted = self.kind == EVENT_KINDS.index(kind)
+        return self if wanted.all() else self.select(wanted)
 
     def select(self, keep: NDArray[np.bool_]) -> History:
         """The events for which `keep` (events,) is true; every user stays, perhaps without events."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from feature_store.errors import FeatureError
 from feature_store.occurrences import Occurrences, occurrences
-from feature_store.schema import LEVELS
+from feature_store.schema import LEVELS, PURCHASE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +61,7 @@ class Rows:
 
 
 MOMENT_INPUTS = ("asked_at",)
-PAIR_INPUTS = ("same_item", *(f"same_{level}" for level in LEVELS), "all_events")
+PAIR_INPUTS = ("same_item", *(f"same_{level}" for level in LEVELS), "any_item")
 RECALL_INPUT = "recall_"
 """Inputs that a request feature may name besides other features: the time of asking (n,) float64 in seconds;
 the user's `Occurrences` of the row's item, category, subcategory, brand, or of anything; `recall_<source>` scores."""
@@ -80,6 +80,7 @@ class _Frame:
     ) -> None:
         self._features, self._positions = features, positions
         self._items, self._users, self._rows = item_side, user_side, rows
+        self._purchases = user_side.history.of_kind(PURCHASE)
         self._known: dict[str, Column] = {}
         self._pairs: dict[str, Occurrences] = {}
 
@@ -131,14 +132,14 @@ class _Frame:
         if name not in self._pairs:
             catalog, level = self._items.catalog, name.removeprefix("same_")
             items = len(catalog)
-            if name == "all_events":
+            if name == "any_item":
                 groups = np.zeros(items, np.int32)
             elif name == "same_item":
                 groups = np.arange(items, dtype=np.int32)
             else:
                 groups = catalog.groups[level]
             rows = self._rows
-            self._pairs[name] = occurrences(self._users.history, self._users.asked_at, groups, rows.user, rows.item)
+            self._pairs[name] = occurrences(self._purchases, self._users.asked_at, groups, rows.user, rows.item)
         return self._pairs[name]
 
 

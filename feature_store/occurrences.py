@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class Occurrences:
     slot:        (events,) int64, a user's events in time order
     age_days:    (events,) float64, from the event to the moment of asking, above 0
     first:       (events,) bool, the first of the slot's events with this time (one basket counts once)
+    later:       (events,) int64, the user's baskets of anything after the event
     """
 
     slot_of_row: NDArray[np.int64]
@@ -34,6 +35,7 @@ class Occurrences:
     slot: NDArray[np.int64]
     age_days: NDArray[np.float64]
     first: NDArray[np.bool_]
+    later: NDArray[np.int64]
     pieces: NDArray[np.float32]
     money: NDArray[np.float32]
 
@@ -56,6 +58,10 @@ class Occurrences:
         """Money, in the last `days` or ever."""
         return self._sum(self.money * self._within(days))
 
+    def count_in_last(self, baskets: int) -> Column:
+        """How many of the user's latest `baskets` baskets held one."""
+        return self._sum(np.where(self.first & (self.later < baskets), 1.0, 0.0))
+
     def decayed(self, half_life_days: float) -> Column:
         """Baskets, each worth half after every `half_life_days`."""
         return self._sum(np.where(self.first, np.exp2(-self.age_days / half_life_days), 0.0))
@@ -63,8 +69,21 @@ class Occurrences:
     @cached_property
     def days_since_last(self) -> Column:
         """Days since the latest event; NaN where there is none."""
+        return self._latest(self.age_days)
+
+    @cached_property
+    def baskets_since_last(self) -> Column:
+        """Baskets of anything since the latest event; NaN where there is none."""
+        return self._latest(self.later)
+
+    @cached_property
+    def last_quantity(self) -> Column:
+        """Pieces of the latest event; NaN where there is none."""
+        return self._latest(self.pieces)
+
+    def _latest(self, values: NDArray[Any]) -> Column:
         per_slot = np.full(self.slots, np.nan)
-        per_slot[self.slot] = self.age_days  # oldest first: the latest stays
+        per_slot[self.slot] = values  # oldest first: the latest stays
         return per_slot[self.slot_of_row].astype(np.float32)
 
     @cached_property
@@ -107,4 +126,5 @@ def occurrences(
     first = np.ones(len(slot), bool)
     repeat = (slot[order][1:] == slot[order][:-1]) & (time[order][1:] == time[order][:-1])
     first[order[1:]] = ~repeat
-    return Occurrences(slot_of_row, len(unique), slot, age, first, history.quantity[held], history.value[held])
+    later, pieces, money = history.baskets_later[held], history.quantity[held], history.value[held]
+    return Occurrences(slot_of_row, len(unique), slot, age, first, later, pieces, money)

@@ -46,6 +46,8 @@ class Table:
     key: tuple[str, ...]
     columns: dict[str, Column]
     cursor: str = "updated_at"
+    gone: tuple[str, str | float] | None = None
+    """(column, value) by which cleaning knows a row that counts for nothing; none: the table has no such word."""
 
 
 _TEXT, _REAL, _TIME = Column("text"), Column("real"), Column("time")
@@ -78,8 +80,14 @@ PRICES = Table(
         "price": Column("real", note="money per piece before discounts"),
         "updated_at": _TIME,
     },
+    gone=("price", 0.0),
 )
-ORDERS = Table("orders", ("order_id",), {"order_id": _TEXT, "user_id": _TEXT, "status": _TEXT, **_STAMPS})
+ORDERS = Table(
+    "orders",
+    ("order_id",),
+    {"order_id": _TEXT, "user_id": _TEXT, "status": _TEXT, **_STAMPS},
+    gone=("status", "cancelled"),
+)
 ORDER_ITEMS = Table(
     "order_items",
     ("order_id", "line_number"),
@@ -92,6 +100,20 @@ ORDER_ITEMS = Table(
         "discount": Column("real", note="money taken off the line, 0 or more"),
         **_STAMPS,
     },
+    gone=("quantity", 0.0),
+)
+REFUNDS = Table(
+    "refunds",
+    ("refund_id",),
+    {
+        "refund_id": _TEXT,
+        "order_id": _TEXT,
+        "line_number": Column("integer", nullable=True, note="none: the whole order"),
+        "quantity": Column("real", nullable=True, note="pieces that came back"),
+        "amount": Column("real", note="money given back, above 0"),
+        **_STAMPS,
+    },
+    gone=("amount", 0.0),
 )
 EVENTS = Table(
     "events",
@@ -111,7 +133,9 @@ EVENTS = Table(
 )
 
 SOURCE_TABLES: dict[str, Table] = {t.name: t for t in (USERS, ITEMS, PRICES, ORDERS, ORDER_ITEMS)}
-"""What extraction reads."""
+"""What extraction reads of every shop."""
+MAPPABLE_TABLES: dict[str, Table] = {**SOURCE_TABLES, REFUNDS.name: REFUNDS, EVENTS.name: EVENTS}
+"""What a mapping may name; refunds and events may be left out and are then simply absent."""
 TABLES: dict[str, Table] = {**SOURCE_TABLES, EVENTS.name: EVENTS}
 """What cleaning leaves: the source tables, and `events`, which is order lines joined to their orders."""
 

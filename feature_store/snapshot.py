@@ -15,9 +15,9 @@ from feature_store.history import History
 from feature_store.matrix import ItemSide
 from feature_store.offline import Archive, end_of_day
 from feature_store.registry import feature_set_id, stored_features
-from feature_store.schema import LEVELS
+from feature_store.schema import LEVELS, PURCHASE
 from feature_store.spec import ENTITIES, Entity, Feature
-from feature_store.tables import Events, Prices
+from feature_store.tables import Pairs, Prices, Purchases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,12 +64,24 @@ def _entity_table(archive: Archive, entity: Entity, as_of: int) -> pa.Table:
     key = _KEYS[entity]
     result = _entities(archive, entity, as_of)
     for source, features in _by_source(entity).items():
-        before = {"events": archive.events, "prices": archive.prices}[source].filter(lambda t: t["seconds"] < as_of)
-        view = {"events": Events, "prices": Prices}[source](before, as_of)
-        values = before.group_by(key).aggregate(**{f.name: f.compute(view) for f in features})
+        view = _view(archive, source, as_of)
+        values = view.table.group_by(key).aggregate(**{f.name: f.compute(view) for f in features})
         result = result.left_join(values, key).drop(f"{key}_right")
     columns = {f.name: ibis.coalesce(result[f.name], f.default).cast("float32") for f in stored_features(entity)}
     return archive.connection.to_pyarrow(result.mutate(**columns).order_by(key))
+
+
+def _view(archive: Archive, source: str, as_of: int) -> Prices | Purchases | Pairs:
+    """What a stored feature gets for the parameter `source`."""
+    if source == "prices":
+        return Prices(archive.prices.filter(archive.prices["seconds"] < as_of), as_of)
+    bought = archive.events.filter(archive.events["kind"] == PURCHASE, archive.events["seconds"] < as_of)
+    if source == "purchases":
+        return Purchases(bought, as_of)
+    pairs = bought.group_by("user_id", "item_id", "category").aggregate(
+        baskets=bought["basket_id"].nunique(), first=bought["seconds"].min(), last=bought["seconds"].max()
+    )
+    return Pairs(pairs, as_of)
 
 
 def _by_source(entity: Entity) -> dict[str, list[Feature]]:

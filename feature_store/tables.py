@@ -37,7 +37,7 @@ class _AsOf:
         return (self.age_days > first) & (self.age_days <= last)
 
 
-class Events(_AsOf):
+class Purchases(_AsOf):
     """Purchases before the end of the day, one row per order line."""
 
     def baskets(self, days: float | None = None) -> Value:
@@ -81,6 +81,23 @@ class Events(_AsOf):
 
     def days_since_first(self) -> Value:
         return self.age_days.max()
+
+
+class Pairs(_AsOf):
+    """Each user's purchases of one item before the end of the day, one row per user and item.
+
+    `baskets`, and the moments `first` and `last` (seconds since 1970 UTC) of the earliest and the latest of them.
+    """
+
+    def repeat_share(self, prior_buyers: float, prior_share: float) -> Value:
+        """Share of buyers who bought again, as if `prior_buyers` more had been seen of whom `prior_share` did."""
+        again = self.table.count(where=self.table["baskets"] > 1)
+        return (again + prior_buyers * prior_share) / (self.table.count() + prior_buyers)
+
+    def mean_gap_days(self) -> Value:
+        """Days between two purchases of the same user, on average over all gaps; none where nobody bought again."""
+        gaps = (self.table["baskets"] - 1).sum()
+        return (self.table["last"] - self.table["first"]).sum() / gaps.nullif(0) / float(SECONDS_PER_DAY)
 
 
 class Prices(_AsOf):

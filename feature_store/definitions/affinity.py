@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_store.arithmetic import at_least
+from feature_store.arithmetic import at_least, where_known
 from feature_store.spec import Column, request
 
 if TYPE_CHECKING:
@@ -85,15 +85,15 @@ def user_item_quantity(same_item: Occurrences) -> Column:
 
 
 @request(unit="ratio", default=0.0, range=(0.0, 1.0))
-def user_item_basket_share(same_item: Occurrences, all_events: Occurrences) -> Column:
+def user_item_basket_share(same_item: Occurrences, any_item: Occurrences) -> Column:
     """Share of the user's baskets that held the item, smoothed towards 0."""
-    return same_item.count() / (all_events.count() + PRIOR_BASKETS)
+    return same_item.count() / (any_item.count() + PRIOR_BASKETS)
 
 
 @request(unit="ratio", default=0.0, range=(0.0, 1.0))
-def user_item_basket_share_91d(same_item: Occurrences, all_events: Occurrences) -> Column:
+def user_item_basket_share_91d(same_item: Occurrences, any_item: Occurrences) -> Column:
     """Share of the user's baskets of the last 91 days that held the item, smoothed towards 0."""
-    return same_item.count(91) / (all_events.count(91) + PRIOR_BASKETS)
+    return same_item.count(91) / (any_item.count(91) + PRIOR_BASKETS)
 
 
 @request(unit="baskets", default=0.0)
@@ -157,18 +157,84 @@ def user_brand_habit_45d(same_brand: Occurrences) -> Column:
 
 
 @request(unit="ratio", default=0.0, range=(0.0, 1.0))
-def user_brand_basket_share(same_brand: Occurrences, all_events: Occurrences) -> Column:
+def user_brand_basket_share(same_brand: Occurrences, any_item: Occurrences) -> Column:
     """Share of the user's baskets that held the item's brand, smoothed towards 0."""
-    return same_brand.count() / (all_events.count() + PRIOR_BASKETS)
+    return same_brand.count() / (any_item.count() + PRIOR_BASKETS)
 
 
 @request(unit="days", default=NEVER_DAYS)
-def user_days_since_last_event(all_events: Occurrences) -> Column:
-    """Days since the user did anything; 400 for never."""
-    return all_events.days_since_last
+def user_days_since_last_purchase(any_item: Occurrences) -> Column:
+    """Days since the user bought anything; 400 for never."""
+    return any_item.days_since_last
 
 
 @request(unit="days", default=NEVER_DAYS)
-def user_mean_basket_gap_days(all_events: Occurrences) -> Column:
+def user_mean_basket_gap_days(any_item: Occurrences) -> Column:
     """Mean days between the user's baskets; 400 below two of them."""
-    return all_events.mean_gap_days
+    return any_item.mean_gap_days
+
+
+@request(unit="baskets", default=0.0)
+def user_item_habit_365d(same_item: Occurrences) -> Column:
+    """Baskets with the item, each worth half after a year."""
+    return same_item.decayed(365)
+
+
+@request(unit="baskets", default=0.0)
+def user_item_count_in_last_3_baskets(same_item: Occurrences) -> Column:
+    """How many of the user's last three baskets held the item."""
+    return same_item.count_in_last(3)
+
+
+@request(unit="baskets", default=0.0)
+def user_item_count_in_last_10_baskets(same_item: Occurrences) -> Column:
+    """How many of the user's last ten baskets held the item."""
+    return same_item.count_in_last(10)
+
+
+@request(unit="baskets", default=NEVER_DAYS)
+def user_item_baskets_since_last(same_item: Occurrences) -> Column:
+    """Baskets of anything since the user last bought the item; 400 for never."""
+    return same_item.baskets_since_last
+
+
+@request(unit="ratio", default=0.0)
+def user_item_due_as_usual(same_item: Occurrences, item_mean_gap_days: Column) -> Column:
+    """Time since the user's last purchase over the interval at which others buy the item again; 0 for never."""
+    return same_item.days_since_last / at_least(item_mean_gap_days, 1)
+
+
+@request(unit="ratio", default=1.0)
+def user_item_last_quantity_ratio(same_item: Occurrences) -> Column:
+    """Pieces bought last time against the user's usual number: above 1 the stock lasts longer."""
+    return same_item.last_quantity * same_item.count() / at_least(same_item.quantity(), 1e-3)
+
+
+@request(unit="ratio", default=1.0)
+def user_item_price_over_paid(same_item: Occurrences, item_price: Column) -> Column:
+    """The price in force against what the user paid for the item so far; below 1 it is cheap now."""
+    return where_known(item_price) * same_item.quantity() / where_known(same_item.spent())
+
+
+@request(unit="days", default=0.0)
+def user_item_days_behind_subcategory(same_item: Occurrences, same_subcategory: Occurrences) -> Column:
+    """How much longer ago the user bought the item than anything of its subcategory: above 0 it was replaced."""
+    return same_item.days_since_last - same_subcategory.days_since_last
+
+
+@request(unit="baskets", default=0.0)
+def user_subcategory_count_in_last_3_baskets(same_subcategory: Occurrences) -> Column:
+    """How many of the user's last three baskets held the item's subcategory."""
+    return same_subcategory.count_in_last(3)
+
+
+@request(unit="ratio", default=0.0, range=(0.0, 1.0))
+def user_subcategory_basket_share_91d(same_subcategory: Occurrences, any_item: Occurrences) -> Column:
+    """Share of the user's baskets of the last 91 days that held the item's subcategory, smoothed towards 0."""
+    return same_subcategory.count(91) / (any_item.count(91) + PRIOR_BASKETS)
+
+
+@request(unit="ratio", default=0.0, range=(0.0, 1.0))
+def user_category_basket_share_91d(same_category: Occurrences, any_item: Occurrences) -> Column:
+    """Share of the user's baskets of the last 91 days that held the item's category, smoothed towards 0."""
+    return same_category.count(91) / (any_item.count(91) + PRIOR_BASKETS)

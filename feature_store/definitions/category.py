@@ -7,40 +7,58 @@ from typing import TYPE_CHECKING
 from feature_store.spec import stored
 
 if TYPE_CHECKING:
-    from feature_store.tables import Events, Value
+    from feature_store.tables import Pairs, Purchases, Value
 
 
 @stored(entity="category", unit="users", default=0.0)
-def category_buyer_count_28d(events: Events) -> Value:
+def category_buyer_count_28d(purchases: Purchases) -> Value:
     """Users who bought in the category in the last 28 days. Source: purchases."""
-    return events.buyers(28)
+    return purchases.buyers(28)
 
 
 @stored(entity="category", unit="lines", default=0.0)
-def category_line_count_7d(events: Events) -> Value:
+def category_line_count_7d(purchases: Purchases) -> Value:
     """Order lines of the category in the last 7 days. Source: purchases."""
-    return events.lines(7)
+    return purchases.lines(7)
 
 
 @stored(entity="category", unit="lines", default=0.0)
-def category_line_count_28d(events: Events) -> Value:
+def category_line_count_28d(purchases: Purchases) -> Value:
     """Order lines of the category in the last 28 days. Source: purchases."""
-    return events.lines(28)
+    return purchases.lines(28)
 
 
 @stored(entity="category", unit="items", default=0.0)
-def category_item_count_28d(events: Events) -> Value:
+def category_item_count_28d(purchases: Purchases) -> Value:
     """Different items of the category sold in the last 28 days: how wide the choice is. Source: purchases."""
-    return events.items(28)
+    return purchases.items(28)
 
 
 @stored(entity="category", unit="money", default=0.0)
-def category_spent_per_line_91d(events: Events) -> Value:
+def category_spent_per_line_91d(purchases: Purchases) -> Value:
     """Money paid for a line of the category, on average over the last 91 days. Source: purchases."""
-    return events.spent(91) / events.lines(91).nullif(0)
+    return purchases.spent(91) / purchases.lines(91).nullif(0)
 
 
 @stored(entity="category", unit="ratio", default=0.0, range=(0.0, 1.0))
-def category_discount_share_28d(events: Events) -> Value:
+def category_discount_share_28d(purchases: Purchases) -> Value:
     """Part of the regular price that was taken off in the category in the last 28 days. Source: purchases."""
-    return events.discount_share(28)
+    return purchases.discount_share(28)
+
+
+@stored(entity="category", unit="ratio", default=0.2, range=(0.0, 1.0))
+def category_repeat_share(pairs: Pairs) -> Value:
+    """Share of buyers of an item of the category who bought that item again, smoothed towards a fifth.
+
+    Source: purchases.
+    """
+    return pairs.repeat_share(prior_buyers=10, prior_share=0.2)
+
+
+@stored(entity="category", unit="days", default=400.0)
+def category_mean_gap_days(pairs: Pairs) -> Value:
+    """Days between two purchases of the same item of the category by the same user; 400 for never.
+
+    Source: purchases.
+    """
+    return pairs.mean_gap_days()

@@ -7,85 +7,100 @@ from typing import TYPE_CHECKING
 from feature_store.spec import stored
 
 if TYPE_CHECKING:
-    from feature_store.tables import Events, Prices, Value
+    from feature_store.tables import Pairs, Prices, Purchases, Value
 
 
 @stored(entity="item", unit="users", default=0.0)
-def item_buyer_count_7d(events: Events) -> Value:
+def item_buyer_count_7d(purchases: Purchases) -> Value:
     """Users who bought the item in the last 7 days. Source: purchases."""
-    return events.buyers(7)
+    return purchases.buyers(7)
 
 
 @stored(entity="item", unit="users", default=0.0)
-def item_buyer_count_28d(events: Events) -> Value:
+def item_buyer_count_28d(purchases: Purchases) -> Value:
     """Users who bought the item in the last 28 days. Source: purchases."""
-    return events.buyers(28)
+    return purchases.buyers(28)
 
 
 @stored(entity="item", unit="users", default=0.0)
-def item_buyer_count(events: Events) -> Value:
+def item_buyer_count(purchases: Purchases) -> Value:
     """Users who ever bought the item. Source: purchases."""
-    return events.buyers()
+    return purchases.buyers()
 
 
 @stored(entity="item", unit="lines", default=0.0)
-def item_line_count_1d(events: Events) -> Value:
+def item_line_count_1d(purchases: Purchases) -> Value:
     """Order lines with the item on the day itself. Source: purchases."""
-    return events.lines(1)
+    return purchases.lines(1)
 
 
 @stored(entity="item", unit="lines", default=0.0)
-def item_line_count_7d(events: Events) -> Value:
+def item_line_count_7d(purchases: Purchases) -> Value:
     """Order lines with the item in the last 7 days. Source: purchases."""
-    return events.lines(7)
+    return purchases.lines(7)
 
 
 @stored(entity="item", unit="lines", default=0.0)
-def item_line_count_28d(events: Events) -> Value:
+def item_line_count_28d(purchases: Purchases) -> Value:
     """Order lines with the item in the last 28 days. Source: purchases."""
-    return events.lines(28)
+    return purchases.lines(28)
 
 
 @stored(entity="item", unit="lines", default=0.0)
-def item_line_count_91d(events: Events) -> Value:
+def item_line_count_91d(purchases: Purchases) -> Value:
     """Order lines with the item in the last 91 days. Source: purchases."""
-    return events.lines(91)
+    return purchases.lines(91)
 
 
 @stored(entity="item", unit="lines", default=0.0)
-def item_line_count(events: Events) -> Value:
+def item_line_count(purchases: Purchases) -> Value:
     """Order lines with the item since the archive begins. Source: purchases."""
-    return events.lines()
+    return purchases.lines()
 
 
 @stored(entity="item", unit="pieces", default=1.0)
-def item_pieces_per_line(events: Events) -> Value:
+def item_pieces_per_line(purchases: Purchases) -> Value:
     """Pieces bought at a time, on average. Source: purchases."""
-    return events.quantity() / events.lines()
+    return purchases.quantity() / purchases.lines()
 
 
 @stored(entity="item", unit="ratio", default=0.0, range=(0.0, 1.0))
-def item_discount_share_7d(events: Events) -> Value:
+def item_discount_share_7d(purchases: Purchases) -> Value:
     """Part of the regular price that was taken off in the last 7 days. Source: purchases."""
-    return events.discount_share(7)
+    return purchases.discount_share(7)
 
 
 @stored(entity="item", unit="ratio", default=0.0, range=(0.0, 1.0))
-def item_discount_share_91d(events: Events) -> Value:
+def item_discount_share_91d(purchases: Purchases) -> Value:
     """Part of the regular price that was taken off in the last 91 days. Source: purchases."""
-    return events.discount_share(91)
+    return purchases.discount_share(91)
 
 
 @stored(entity="item", unit="days", default=400.0)
-def item_days_since_last_sale(events: Events) -> Value:
+def item_days_since_last_sale(purchases: Purchases) -> Value:
     """Days since anybody bought the item; 400 for never. Source: purchases."""
-    return events.days_since_last()
+    return purchases.days_since_last()
 
 
 @stored(entity="item", unit="days", default=0.0)
-def item_days_since_first_sale(events: Events) -> Value:
+def item_days_since_first_sale(purchases: Purchases) -> Value:
     """Days since the item was first bought: its age in the shop. Source: purchases."""
-    return events.days_since_first()
+    return purchases.days_since_first()
+
+
+@stored(entity="item", unit="ratio", default=0.2, range=(0.0, 1.0))
+def item_repeat_share(pairs: Pairs) -> Value:
+    """Share of the item's buyers who bought it again, smoothed as if ten more had been seen of whom a fifth did.
+
+    Source: purchases.
+    """
+    return pairs.repeat_share(prior_buyers=10, prior_share=0.2)
+
+
+@stored(entity="item", unit="days", default=400.0)
+def item_mean_gap_days(pairs: Pairs) -> Value:
+    """Days between two purchases of the item by the same user; 400 where nobody bought it again. Source: purchases."""
+    return pairs.mean_gap_days()
 
 
 @stored(entity="item", unit="money", default=0.0)

@@ -110,7 +110,7 @@ def inputs(world: World, name: str) -> list[np.ndarray | Occurrences]:
     found: list[np.ndarray | Occurrences] = []
     catalog = world.items.catalog
     groups = {
-        "all_events": np.zeros(len(catalog), np.int32),
+        "any_item": np.zeros(len(catalog), np.int32),
         "same_item": np.arange(len(catalog), dtype=np.int32),
         **{f"same_{level}": rows for level, rows in catalog.groups.items()},
     }

@@ -69,11 +69,14 @@ def test_it_agrees_with_a_plain_loop(seed: int) -> None:
         "last": found.days_since_last,
         "first": found.days_since_first,
         "gap": found.mean_gap_days,
+        "of the last 3": found.count_in_last(3),
+        "baskets since": found.baskets_since_last,
     }
     for row in range(rows):
         mine = (user == row_user[row]) & (GROUP_OF_ITEM[item] == GROUP_OF_ITEM[row_item[row]])
         age = (asked[row_user[row]] - time[mine]) / SECONDS_PER_DAY
         baskets = np.unique(age)
+        of_anything = np.unique((asked[row_user[row]] - time[user == row_user[row]]) / SECONDS_PER_DAY)
         wanted = {
             "count": len(baskets),
             "count 10": (baskets <= 10).sum(),
@@ -82,6 +85,8 @@ def test_it_agrees_with_a_plain_loop(seed: int) -> None:
             "decayed": (0.5 ** (baskets / 7)).sum(),
             "last": age.min() if len(age) else np.nan,
             "first": age.max() if len(age) else np.nan,
+            "of the last 3": np.isin(of_anything[:3], baskets).sum(),
+            "baskets since": (of_anything < age.min()).sum() if len(age) else np.nan,
             "gap": (age.max() - age.min()) / (len(baskets) - 1) if len(baskets) > 1 else np.nan,
         }
         assert {name: column[row] for name, column in columns.items()} == pytest.approx(wanted, rel=1e-5, nan_ok=True)

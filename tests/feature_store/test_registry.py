@@ -105,8 +105,8 @@ def test_an_input_that_nobody_provides_is_named() -> None:
 
 def test_features_scores_and_the_matrix_provide_inputs() -> None:
     @request(unit="1", default=0.0)
-    def item_fine(item_line_count, recall_itemcf, same_brand, all_events, asked_at):
+    def item_fine(item_line_count, recall_itemcf, same_brand, any_item, asked_at):
         """Names one input of each sort."""
-        return item_line_count + recall_itemcf + same_brand.count() + all_events.count() + asked_at
+        return item_line_count + recall_itemcf + same_brand.count() + any_item.count() + asked_at
 
     check_inputs(registry() | {"item_fine": item_fine})

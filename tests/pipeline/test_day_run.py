@@ -88,7 +88,8 @@ def kill_in(stage: str, work: Path, renames: int) -> int | None:
 def content(folder: Path) -> dict[str, str]:
     """Every partition and release below a work folder, by the bytes it holds."""
     layers = ("raw", "clean", "features", "train", "recall", "evaluation", "releases")
-    files = [path for layer in layers for path in sorted((folder / layer).rglob("*")) if path.is_file()]
+    paths = [path for layer in layers for path in sorted((folder / layer).rglob("*"))]
+    files = [path for path in paths if path.is_file() and path.name != ".pointer.lock"]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 

@@ -68,3 +68,25 @@ def test_the_price_against_those_of_a_quarter(agrees, last, prices) -> None:
 
 def test_how_often_the_price_changed(agrees, last, prices) -> None:
     agrees("item_id", "item_price_change_count_28d", prices, lambda rows: len(last(rows, 28)), 0.0)
+
+
+def pairs_of(rows):
+    """Moments of each buyer's baskets with the item, oldest first."""
+    baskets = defaultdict(dict)
+    for row in rows:
+        baskets[row["user_id"]][row["basket_id"]] = age(row)
+    return [sorted(moments.values(), reverse=True) for moments in baskets.values()]
+
+
+def test_who_buys_again_and_after_how_long(agrees, of_item) -> None:
+    def again(rows):
+        pairs = pairs_of(rows)
+        return (sum(len(moments) > 1 for moments in pairs) + 2) / (len(pairs) + 10)
+
+    def gap(rows):
+        pairs = pairs_of(rows)
+        gaps = sum(len(moments) - 1 for moments in pairs)
+        return sum(moments[0] - moments[-1] for moments in pairs) / gaps if gaps else None
+
+    agrees("item_id", "item_repeat_share", of_item, again, 0.2)
+    agrees("item_id", "item_mean_gap_days", of_item, gap, 400.0)
