@@ -12,18 +12,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from feature_store.schema import SOURCE_TABLES, Table
-from pipeline.sources.canonical import arrow_schema, canonical_column
-from pipeline.sources.check import check_tables
-from pipeline.sources.connection import connection, database_errors, source_url
-from pipeline.sources.mapping import Constant, Expression, SourceMapping, load_mapping
+from feature_store.schema import MAPPABLE_TABLES, Table
+from pipeline.sources.check import Checked, check_tables
+from pipeline.sources.connection import database_errors, source_url
+from pipeline.sources.mapped import Canonical
+from pipeline.sources.mapping import SourceMapping, load_mapping
+from pipeline.sources.paging import Order, Session, pages, session
+from pipeline.sources.selection import DELETED, from_clause, source_column, source_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pipeline.settings import Settings
 
-BATCH_ROWS = 50_000
 EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 """Cursors before it are no times (MySQL's zero dates, epoch zero); such rows cannot be found by windows."""
 
@@ -32,72 +33,106 @@ EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 class BusinessSource:
     """A connected shop. Windows are half-open, [start, end), over the cursor column, in aware UTC times."""
 
-    url: sa.URL
-    connection: sa.Connection
+    session: Session
     mapping: SourceMapping
-    utc_columns: frozenset[tuple[str, str]]
-    """Source columns (table, column) whose naive times are UTC whatever the mapping says."""
+    checked: Checked
+
+    @property
+    def connection(self) -> sa.Connection:
+        return self.session.connection
+
+    def require(self, name: str) -> None:
+        """
+        Raises:
+            SourceError: the database lacks the table, or a column that the mapping names.
+        """
+        if name in self.checked.broken:
+            raise self.checked.broken[name]
 
     def bounds(self, name: str) -> tuple[dt.datetime, dt.datetime] | None:
         """First and last cursor of a canonical table; none when it has no rows."""
-        table = SOURCE_TABLES[name]
+        self.require(name)
+        table = MAPPABLE_TABLES[name]
         cursor = self._column(table, table.cursor)
         query = sa.select(sa.func.min(cursor), sa.func.max(cursor)).select_from(self._from(table))
-        with database_errors(self.url):
-            found = self.connection.execute(query.where(cursor >= self._local(EARLIEST, table))).one()
+        found = self.session.rows(query.where(cursor >= self._local(EARLIEST, table)))[0]
         if found[0] is None:
             return None
-        first, last = self._canonical(table, table.cursor, list(found)).to_pylist()
+        first, last = self._canonical.column(table, table.cursor, list(found)).to_pylist()
         return first, last
 
     def has_rows(self, name: str, start: dt.datetime, end: dt.datetime) -> bool:
         """Whether any row's cursor lies in the window."""
-        return next(self.read(name, start, end, batch_rows=1), None) is not None
+        return next(self.read(name, start, end, batch_rows=100), None) is not None
 
-    def read(self, name: str, start: dt.datetime, end: dt.datetime, batch_rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
+    def read(
+        self, name: str, start: dt.datetime, end: dt.datetime, batch_rows: int | None = None
+    ) -> Iterator[pa.Table]:
         """The rows of a window, ordered by cursor, in batches of the canonical schema; at most two are in memory."""
-        table = SOURCE_TABLES[name]
+        self.require(name)
+        table = MAPPABLE_TABLES[name]
         cursor = self._column(table, table.cursor)
-        columns = [self._column(table, column).label(column) for column in table.columns]
         margin = dt.timedelta(0) if self._zone(table, table.cursor) == "UTC" else dt.timedelta(hours=2)
-        query = (
-            sa.select(*columns)
-            .select_from(self._from(table))
-            .where(cursor >= self._local(start - margin, table), cursor < self._local(end + margin, table))
-            .order_by(cursor)
-        )
-        with database_errors(self.url):
-            options = {"stream_results": True, "max_row_buffer": batch_rows}
-            with self.connection.execute(query, execution_options=options) as result:
-                while rows := result.fetchmany(batch_rows):
-                    batch = _within(self._batch(table, rows), table.cursor, start, end)
-                    if len(batch):
-                        yield batch
+        bounds = cursor >= self._local(start - margin, table), cursor < self._local(end + margin, table)
+        query = self._select(table, table.columns).where(*bounds)
+        for batch in self._batches(table, query, (table.cursor, *table.key), batch_rows):
+            rows = _within(batch, table.cursor, start, end)
+            if len(rows):
+                yield rows
 
-    def _batch(self, table: Table, rows: Any) -> pa.Table:  # noqa: ANN401 -- rows of whatever the database holds
-        columns = zip(table.columns, zip(*rows, strict=True), strict=True)
-        return pa.table([self._canonical(table, name, values) for name, values in columns], schema=arrow_schema(table))
+    def scan(self, name: str) -> Iterator[pa.Table]:
+        """Every row whatever its cursor, ordered by key, in batches of the canonical schema."""
+        self.require(name)
+        table = MAPPABLE_TABLES[name]
+        yield from self._batches(table, self._select(table, table.columns), table.key, None)
 
-    def _canonical(self, table: Table, name: str, values: Any) -> pa.Array:  # noqa: ANN401 -- as above
-        where = f"source `{self.mapping.name}`, table `{table.name}`, column `{name}`"
-        return canonical_column(values, table.columns[name], self._zone(table, name), where)
+    def scan_keys(self, name: str) -> Iterator[pa.Table]:
+        """Key and cursor of every row, ordered by key."""
+        self.require(name)
+        table = MAPPABLE_TABLES[name]
+        yield from self._batches(table, self._select(table, (*table.key, table.cursor)), table.key, None)
+
+    def unreadable(self, name: str) -> int:
+        """Rows whose cursor is null or no time: no window ever holds them."""
+        self.require(name)
+        table = MAPPABLE_TABLES[name]
+        cursor = self._column(table, table.cursor)
+        query = sa.select(sa.func.count()).select_from(self._from(table))
+        return int(self.session.rows(query.where(cursor.is_(None) | (cursor < self._local(EARLIEST, table))))[0][0])
+
+    def _select(self, table: Table, names: Iterable[str]) -> sa.Select[Any]:
+        wanted = {*names, DELETED}
+        columns = source_columns(self.mapping.tables[table.name], table)
+        return sa.select(*(column for column in columns if column.name in wanted)).select_from(self._from(table))
+
+    def _batches(
+        self, table: Table, query: sa.Select[Any], order: Iterable[str], batch_rows: int | None
+    ) -> Iterator[pa.Table]:
+        mapping = self.mapping.tables[table.name]
+        names = tuple(name for name in order if name in mapping.columns and name not in mapping.constants())
+        by = Order(tuple(self._column(table, name) for name in names), names)
+        for rows in pages(self.session, query, by, batch_rows or self.session.settings.page_rows):
+            yield self._batch(table, rows)
+
+    def _batch(self, table: Table, rows: Sequence[sa.Row[Any]]) -> pa.Table:
+        columns = dict(zip(rows[0]._fields, zip(*rows, strict=True), strict=True))
+        if table.columns.keys() <= columns.keys():
+            return self._canonical.table(table, columns)
+        names = [name for name in table.columns if name in columns]
+        return pa.table({name: self._canonical.column(table, name, columns[name]) for name in names})
+
+    @property
+    def _canonical(self) -> Canonical:
+        return Canonical(self.mapping, self.checked.utc_columns)
 
     def _from(self, table: Table) -> sa.FromClause:
-        return sa.table(self.mapping.tables[table.name].table)
+        return from_clause(self.mapping.tables[table.name])
 
     def _column(self, table: Table, name: str) -> sa.ColumnElement[Any]:
-        source = self.mapping.tables[table.name].columns.get(name)
-        if source is None:
-            return sa.null()
-        if isinstance(source, Constant):
-            return sa.literal(source.constant)
-        return sa.literal_column(f"({source.expression})") if isinstance(source, Expression) else sa.column(source)
+        return source_column(self.mapping.tables[table.name], name)
 
     def _zone(self, table: Table, name: str) -> str:
-        mapping = self.mapping.tables[table.name]
-        source = mapping.columns.get(name)
-        is_utc = isinstance(source, str) and (mapping.table, source) in self.utc_columns
-        return "UTC" if is_utc else self.mapping.timezone
+        return self._canonical.zone(table, name)
 
     def _local(self, moment: dt.datetime, table: Table) -> str:
         """A bound as the source writes it: text compares well with SQLite's text and every server's own type."""
@@ -110,11 +145,14 @@ def open_source(settings: Settings) -> Iterator[BusinessSource]:
     """The shop that the settings name, connected and checked.
 
     Raises:
-        SourceError: it cannot be reached, or lacks a table or a column of the mapping.
+        SourceError: it cannot be reached, or has none of the mapping's tables as the mapping says; one that
+            lacks some tables or columns raises when these are read.
     """
     mapping, url = load_mapping(settings), source_url(settings)
-    with connection(url) as opened:
-        yield BusinessSource(url, opened, mapping, check_tables(opened, mapping))
+    with session(url, settings.extract) as opened:
+        with database_errors(url):
+            checked = check_tables(opened.connection, mapping)
+        yield BusinessSource(opened, mapping, checked)
 
 
 def _within(batch: pa.Table, cursor: str, start: dt.datetime, end: dt.datetime) -> pa.Table:

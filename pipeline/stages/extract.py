@@ -8,7 +8,7 @@ import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from feature_store.schema import ORDER_ITEMS, ORDERS, SOURCE_TABLES, Table
+from feature_store.schema import MAPPABLE_TABLES, ORDER_ITEMS, ORDERS, Table
 from pipeline.demo.shop import ensure_demo_shop
 from pipeline.errors import DayOutsideDataError, EmptyDayError
 from pipeline.progress import track
@@ -31,7 +31,7 @@ Window = tuple[dt.datetime, dt.datetime]
 
 @stage
 def extract(day: dt.date, settings: Settings) -> StageResult:
-    """New and damaged days of every source table, one Parquet file per table and UTC day of the cursor.
+    """New and damaged days of every mapped table, one Parquet file per table and UTC day of the cursor.
 
     A day that is archived and whole is not read again; reading a window twice gives the same files.
 
@@ -44,16 +44,17 @@ def extract(day: dt.date, settings: Settings) -> StageResult:
     workspace, last_day = settings.workspace, settings.last_judged(day)
     counts: dict[str, float] = {"days_written": 0, "days_mended": 0}
     with open_source(settings) as source:
+        tables = [table for name, table in MAPPABLE_TABLES.items() if name in source.mapping.tables]
         check_day(source, day, last_day)
         with archive_lock(settings), open_ledger(workspace.ledger) as ledger:
-            for table in SOURCE_TABLES.values():
+            for table in tables:
                 counts[table.name] = 0
                 for window, mends in _windows(source, ledger, table, workspace, last_day):
                     written = _archive(source, ledger, table, workspace, day, window, mends=mends)
                     counts[table.name] += sum(partition.rows for partition in written.values())
                     counts["days_mended" if mends else "days_written"] += len(written)
-    rows = int(sum(counts[name] for name in SOURCE_TABLES))
-    return StageResult(tuple(workspace.raw / name for name in SOURCE_TABLES), rows, counts)
+    rows = int(sum(counts[table.name] for table in tables))
+    return StageResult(tuple(workspace.raw / table.name for table in tables), rows, counts)
 
 
 def check_day(source: BusinessSource, day: dt.date, last_day: dt.date) -> None:

@@ -56,3 +56,58 @@ def test_nullable_columns_may_be_left_out(changed):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"nowhere\.yaml"):
         read_mapping(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["tables"].update(order_lines=c["tables"].pop("order_items")), r"order_lines; did you mean order_"),
+        (lambda c: c["tables"]["users"]["columns"].update(segmnt="x"), r"segmnt.*"),
+        (lambda c: c["tables"]["users"].update(colums={}), "did you mean columns"),
+        (lambda c: c.update(timezon="UTC"), "did you mean timezone"),
+        (lambda c: c["tables"]["orders"].update(timezone="Europe/Pari"), "no time zone is called Europe/Pari"),
+        (lambda c: c["tables"]["orders"].update(joins={"s": {"tabel": "x", "on": {}, "table": "y"}}), "mean table"),
+        (
+            lambda c: c["tables"]["orders"].update(
+                joins={"a": {"table": "x", "on": {"b.i": "i"}}, "b": {"table": "x", "on": {"a.i": "i"}}}
+            ),
+            "joins that wait for each other: a, b",
+        ),
+        (lambda c: c["tables"]["users"].update(deleted="deleted_at"), "`users` knows no deleted rows"),
+        (lambda c: c["tables"]["orders"]["columns"].update(updated_at={"constant": 1}), "a constant cannot"),
+        (lambda c: c["tables"]["orders"]["columns"].update(status={"exprssion": "x"}), "a column's name, {column"),
+    ],
+)
+def test_an_unknown_or_impossible_word_is_told_with_the_nearest_right_one(changed, change, message):
+    with pytest.raises(SettingsError, match=message):
+        read_mapping(changed(change))
+
+
+def test_optional_tables_are_absent_unless_they_are_mapped(changed):
+    def refunds(content):
+        stamps = {"created_at": "made", "updated_at": "made"}
+        content["tables"]["refunds"] = {
+            "table": "returns",
+            "columns": {"refund_id": "id", "order_id": "basket", "amount": "money", **stamps},
+        }
+
+    assert "refunds" not in read_mapping(CONFIG_FOLDER / "sources" / "demo.yaml").tables
+    assert read_mapping(changed(refunds)).tables["refunds"].table == "returns"
+
+
+def test_the_narrowest_time_zone_counts(changed):
+    def zones(content):
+        content["timezone"] = "Europe/Paris"
+        content["tables"]["orders"]["timezone"] = "Europe/London"
+        content["tables"]["orders"]["columns"]["created_at"] = {"column": "created_at", "timezone": "UTC"}
+
+    mapping = read_mapping(changed(zones))
+    assert mapping.zone("orders", "created_at") == "UTC"
+    assert mapping.zone("orders", "updated_at") == "Europe/London"
+    assert mapping.zone("users", "updated_at") == "Europe/Paris"
+
+
+def test_codes_may_be_numbers(changed):
+    codes = {"column": "state", "values": {3: "completed", "x": "cancelled"}}
+    path = changed(lambda content: content["tables"]["orders"]["columns"].update(status=codes))
+    assert read_mapping(path).tables["orders"].values("status") == {"3": "completed", "x": "cancelled"}
