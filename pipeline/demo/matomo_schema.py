@@ -58,7 +58,7 @@ def matomo_tables(version: Version = 5, prefix: str = "matomo_", *, with_plugins
     return metadata
 
 
-_INDEXES = {
+_INDEXES: dict[str, list[tuple[str, ...]]] = {
     "log_action": [("type", "hash")],
     "log_visit": [("idsite", "visit_last_action_time"), ("idsite", "idvisitor", "visit_last_action_time")],
     "log_link_visit_action": [("idvisit",), ("idsite", "server_time")],

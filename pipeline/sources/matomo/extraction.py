@@ -1,0 +1,106 @@
+"""Matomo in the raw archive: whole UTC days, each replaced by what the source holds of it now."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from pipeline.progress import track
+from pipeline.sources.archive import RAW, damaged_days, remove_unknown, write_partitions
+from pipeline.sources.canonical import arrow_schema
+from pipeline.sources.ledger import Extraction, Ledger, Partition
+from pipeline.sources.matomo.changes import ONE_DAY, Reached, days_to_read, highest_ids
+from pipeline.sources.matomo.tables import MATOMO_TABLES
+from pipeline.sources.watermark import move_watermark, watermark
+
+if TYPE_CHECKING:
+    from feature_store.schema import Table
+    from pipeline.sources.matomo.reader import MatomoSource
+    from pipeline.workspace import Workspace
+
+log = logging.getLogger(__name__)
+_IDS = """
+CREATE TABLE IF NOT EXISTS matomo_ids (source TEXT PRIMARY KEY, action INTEGER NOT NULL, visit INTEGER NOT NULL)
+"""
+
+
+def extract_matomo(
+    source: MatomoSource, ledger: Ledger, workspace: Workspace, run_day: dt.date, last_day: dt.date
+) -> dict[str, int]:
+    """Days up to `last_day` that are new, may have changed or are damaged; rows written per table.
+
+    A day is replaced whole, so reading again changes nothing, and what vanished at the source vanishes here: a cart
+    that became an order, a line that was taken out, a visit that was erased.
+
+    Raises:
+        SourceError: the database fails; days that were written stay, the watermark does not move.
+    """
+    ledger.connection.execute(_IDS)
+    end = _start_of(last_day + ONE_DAY)
+    days = set(days_to_read(source, _reached(ledger, source.mapping.name), end))
+    for name in MATOMO_TABLES:
+        known = ledger.partitions(RAW, name)
+        remove_unknown(workspace, RAW, name, known)
+        days |= set(damaged_days(workspace, RAW, name, known))
+    ids = highest_ids(source)
+    counts = dict.fromkeys(MATOMO_TABLES, 0)
+    for day in track(sorted(days), "extracting Matomo"):
+        for name, rows in _read_day(source, ledger, workspace, run_day, day).items():
+            counts[name] += rows
+    if days:
+        _move(ledger, source, min(end, _start_of(max(days) + ONE_DAY)), ids)
+    log.info("Matomo extracted", extra={"days": len(days), **counts})
+    return counts
+
+
+def _read_day(
+    source: MatomoSource, ledger: Ledger, workspace: Workspace, run_day: dt.date, day: dt.date
+) -> dict[str, int]:
+    """Put one day in place, in all tables at once as far as the ledger tells."""
+    started, (start, end) = time.perf_counter(), (_start_of(day), _start_of(day + ONE_DAY))
+    pages: dict[str, list[pa.Table]] = {name: [] for name in MATOMO_TABLES}
+    for table, page in source.read(start, end):
+        pages[table.name].append(page)
+    written: dict[str, dict[dt.date, Partition]] = {}
+    for name, table in MATOMO_TABLES.items():
+        written[name] = write_partitions(workspace, RAW, name, [(day, _ordered(pages.pop(name), table))])
+    seconds = round(time.perf_counter() - started, 3)
+    with ledger.transaction():
+        for name, partitions in written.items():
+            rows, before = partitions[day].rows, watermark(ledger, source.mapping.name, name)
+            ledger.record_partitions(RAW, name, partitions)
+            ledger.record_extraction(
+                Extraction(source.mapping.name, name, run_day, start, end, rows, seconds, before, before)
+            )
+    return {name: partitions[day].rows for name, partitions in written.items()}
+
+
+def _ordered(pages: list[pa.Table], table: Table) -> pa.Table:
+    """The same rows in the same order, however they came."""
+    rows = pa.concat_tables([arrow_schema(table).empty_table(), *pages])
+    return rows.sort_by([(name, "ascending") for name in (table.cursor, *table.key)])
+
+
+def _reached(ledger: Ledger, name: str) -> Reached | None:
+    through = [watermark(ledger, name, table) for table in MATOMO_TABLES]
+    ids = ledger.connection.execute("SELECT action, visit FROM matomo_ids WHERE source = ?", (name,)).fetchone()
+    known = [moment for moment in through if moment is not None]
+    return Reached(min(known), *ids) if ids and len(known) == len(through) else None
+
+
+def _move(ledger: Ledger, source: MatomoSource, through: dt.datetime, ids: tuple[int, int]) -> None:
+    """Everything before `through` is archived; a run of an earlier day does not move it back."""
+    name = source.mapping.name
+    with ledger.transaction():
+        for table in MATOMO_TABLES:
+            before = watermark(ledger, name, table)
+            move_watermark(ledger, name, table, through if before is None else max(before, through))
+        ledger.connection.execute("INSERT OR REPLACE INTO matomo_ids VALUES (?, ?, ?)", (name, *ids))
+
+
+def _start_of(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(), dt.UTC)
