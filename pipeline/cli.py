@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from feature_store.errors import VitrineError
+from pipeline.cli_source import source
 from pipeline.errors import SettingsError
 from pipeline.logs import configure_logging
 from pipeline.progress import console as progress_console
@@ -22,6 +23,7 @@ from pipeline.settings import Settings, load_settings, origins
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 demo = typer.Typer(no_args_is_help=True, help="The demo shop.")
 app.add_typer(demo, name="demo")
+app.add_typer(source, name="source")
 out = Console()
 
 Day = Annotated[
