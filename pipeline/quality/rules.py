@@ -59,7 +59,7 @@ VALUE_RULES: dict[str, dict[str, ValueRule]] = {
         "item_id": FILLED,
         "basket_id": FILLED,
         "quantity": POSITIVE,
-        "value": POSITIVE,
+        "value": NOT_NEGATIVE,
         "discount": NOT_NEGATIVE,
         "updated_at": IN_PARTITION,
     },
