@@ -17,6 +17,10 @@ class SourceError(PipelineError):
     """A source cannot be reached, or lacks a table or a column that the mapping names."""
 
 
+class UnreachableError(SourceError):
+    """A database does not answer, or went away and did not come back."""
+
+
 class EmptyDayError(PipelineError):
     """A day that should have rows has none."""
 

@@ -44,6 +44,26 @@ class Compute(_Section):
     """DuckDB's own; it spills to disk above it."""
 
 
+class Extract(_Section):
+    """How the shop's database is read."""
+
+    page_rows: int = Field(20_000, ge=1)
+    """Rows asked for at a time; a connection that dies costs one page."""
+    attempts: int = Field(6, ge=0)
+    """How often a lost connection is opened again for the same page."""
+    retry_seconds: float = Field(0.5, ge=0)
+    """Before the first of them; twice as long before each further one."""
+    lock_wait_seconds: int = Field(60, ge=1)
+    """For a table that somebody has locked."""
+    lag_minutes: int = Field(10, ge=0)
+    """Read again behind the watermark, for rows committed late; a table of the mapping may have its own."""
+    reconcile_every: int = Field(7, ge=0)
+    """Runs after which archive and source are compared whole; 0: only by `vitrine reconcile`."""
+    reconcile: Literal["keys", "rows"] = "rows"
+    """What is compared: keys and cursors, which is less to read, or everything, which also finds changes that
+    left the cursor as it was."""
+
+
 class Clean(_Section):
     """Facts of the shop that cleaning must know."""
 
@@ -171,6 +191,7 @@ class Settings(BaseSettings):
     """Latest events kept per user online; training and evaluation look no further back either."""
     lock_wait_seconds: float = Field(0, ge=0)
     compute: Compute = Compute()
+    extract: Extract = Extract()
     clean: Clean = Clean()
     evaluation: Evaluation = Evaluation()
     training: Training = Training()

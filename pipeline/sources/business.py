@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pipeline.settings import Settings
+    from pipeline.sources.source import Shape
 
 EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 """Cursors before it are no times (MySQL's zero dates, epoch zero); such rows cannot be found by windows."""
@@ -41,17 +42,19 @@ class BusinessSource:
     def connection(self) -> sa.Connection:
         return self.session.connection
 
-    def require(self, name: str) -> None:
-        """
+    def shape(self, name: str) -> Shape:
+        """Every column of the tables behind a canonical one.
+
         Raises:
-            SourceError: the database lacks the table, or a column that the mapping names.
+            SourceError: the database lacks a table, or a column that the mapping names.
         """
         if name in self.checked.broken:
             raise self.checked.broken[name]
+        return self.checked.shapes[name]
 
     def bounds(self, name: str) -> tuple[dt.datetime, dt.datetime] | None:
         """First and last cursor of a canonical table; none when it has no rows."""
-        self.require(name)
+        self.shape(name)
         table = MAPPABLE_TABLES[name]
         cursor = self._column(table, table.cursor)
         query = sa.select(sa.func.min(cursor), sa.func.max(cursor)).select_from(self._from(table))
@@ -69,7 +72,7 @@ class BusinessSource:
         self, name: str, start: dt.datetime, end: dt.datetime, batch_rows: int | None = None
     ) -> Iterator[pa.Table]:
         """The rows of a window, ordered by cursor, in batches of the canonical schema; at most two are in memory."""
-        self.require(name)
+        self.shape(name)
         table = MAPPABLE_TABLES[name]
         cursor = self._column(table, table.cursor)
         margin = dt.timedelta(0) if self._zone(table, table.cursor) == "UTC" else dt.timedelta(hours=2)
@@ -82,19 +85,19 @@ class BusinessSource:
 
     def scan(self, name: str) -> Iterator[pa.Table]:
         """Every row whatever its cursor, ordered by key, in batches of the canonical schema."""
-        self.require(name)
+        self.shape(name)
         table = MAPPABLE_TABLES[name]
         yield from self._batches(table, self._select(table, table.columns), table.key, None)
 
     def scan_keys(self, name: str) -> Iterator[pa.Table]:
         """Key and cursor of every row, ordered by key."""
-        self.require(name)
+        self.shape(name)
         table = MAPPABLE_TABLES[name]
         yield from self._batches(table, self._select(table, (*table.key, table.cursor)), table.key, None)
 
     def unreadable(self, name: str) -> int:
         """Rows whose cursor is null or no time: no window ever holds them."""
-        self.require(name)
+        self.shape(name)
         table = MAPPABLE_TABLES[name]
         cursor = self._column(table, table.cursor)
         query = sa.select(sa.func.count()).select_from(self._from(table))
@@ -149,10 +152,8 @@ def open_source(settings: Settings) -> Iterator[BusinessSource]:
             lacks some tables or columns raises when these are read.
     """
     mapping, url = load_mapping(settings), source_url(settings)
-    with session(url, settings.extract) as opened:
-        with database_errors(url):
-            checked = check_tables(opened.connection, mapping)
-        yield BusinessSource(opened, mapping, checked)
+    with session(url, settings.extract) as opened, database_errors(url):
+        yield BusinessSource(opened, mapping, check_tables(opened.connection, mapping))
 
 
 def _within(batch: pa.Table, cursor: str, start: dt.datetime, end: dt.datetime) -> pa.Table:

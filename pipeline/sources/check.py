@@ -16,10 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import ReflectedColumn
 
     from pipeline.sources.mapping import SourceMapping, TableMapping
-
-
-Shape = dict[str, str]
-"""Column of a source table (`table.column`) -> the kind of values it holds."""
+    from pipeline.sources.source import Shape
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from pipeline.errors import SourceError
+from pipeline.errors import SourceError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.settings import Settings
+    from pipeline.settings import Extract, Settings
 
 
 def source_url(settings: Settings) -> sa.URL:
@@ -46,18 +46,58 @@ def connection(url: sa.URL) -> Iterator[sa.Connection]:
         engine.dispose()
 
 
+def connect(url: sa.URL, settings: Extract) -> sa.Connection:
+    """A connection whose transaction sees one moment, and that waits for locks no longer than the settings say.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: it cannot be had; `database_errors` makes it clear.
+    """
+    opened = _engine(url).connect()
+    if opened.dialect.name in {"mysql", "mariadb"}:
+        opened.exec_driver_sql(f"SET SESSION lock_wait_timeout = {settings.lock_wait_seconds}")
+        opened.exec_driver_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        opened.commit()
+        opened.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+    elif opened.dialect.name == "sqlite":
+        opened.exec_driver_sql("BEGIN")
+    return opened
+
+
+def is_lost(error: sa.exc.DBAPIError) -> bool:
+    """Whether the connection is gone, or could not be had because the server is starting or stopping."""
+    code = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    return error.connection_invalidated or code in _LOST
+
+
+_LOST = {1040, 1053, 1077, 1152, 1184, 1927, 2002, 2003, 2006, 2013, 2014, 2055}
+"""MySQL and MariaDB: too many connections, shutting down, killed, refused, gone away, lost while asking."""
+_LOCKED = {1205, 1206}
+
+
 @contextmanager
 def database_errors(url: sa.URL) -> Iterator[None]:
     """Say what the database said, and where, without what should stay secret."""
     try:
         yield
     except sa.exc.DBAPIError as error:
-        raise SourceError(
+        if error.orig is not None and error.orig.args and error.orig.args[0] in _LOCKED:
+            raise _locked(url, error) from None
+        kind = UnreachableError if is_lost(error) else SourceError
+        raise kind(
             f"database {url.render_as_string(hide_password=True)}",
             expected="an answer",
             found=f"{type(error.orig).__name__}: {error.orig}",
             remedy="Check host, port, user, password, grants (SELECT is enough) and the expressions of the mapping.",
         ) from None
+
+
+def _locked(url: sa.URL, error: sa.exc.DBAPIError) -> SourceError:
+    return SourceError(
+        f"database {url.render_as_string(hide_password=True)}",
+        expected="to read a table",
+        found=f"that somebody has locked it: {error.orig}",
+        remedy="See SHOW PROCESSLIST for LOCK TABLES or a running ALTER; `extract.lock_wait_seconds` waits longer.",
+    )
 
 
 def _engine(url: sa.URL) -> sa.Engine:

@@ -29,12 +29,12 @@ def by_day(batches: Iterable[pa.Table], table: Table) -> Iterator[tuple[dt.date,
             if current is not None and day < current:
                 raise _unordered(table, current, day)
             if current is not None and day > current:
-                yield current, _ordered(held, table)
+                yield current, ordered(held, table)
                 held = []
             current = day
             held.append(rows)
     if current is not None:
-        yield current, _ordered(held, table)
+        yield current, ordered(held, table)
 
 
 def _split(batch: pa.Table, cursor: str) -> Iterator[tuple[dt.date, pa.Table]]:
@@ -45,7 +45,7 @@ def _split(batch: pa.Table, cursor: str) -> Iterator[tuple[dt.date, pa.Table]]:
         offset += run["counts"]
 
 
-def _ordered(rows: list[pa.Table], table: Table) -> pa.Table:
+def ordered(rows: list[pa.Table], table: Table) -> pa.Table:
     """By cursor and key, then by everything else, so that equal keys too have one order."""
     first = [table.cursor, *table.key]
     names = first + [name for name in table.columns if name not in first]

@@ -9,13 +9,13 @@ import datetime as dt
 import json
 import sqlite3
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 from feature_store.errors import ArchiveError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 _TABLES = """
@@ -31,7 +31,29 @@ CREATE TABLE IF NOT EXISTS partitions (
     layer TEXT, table_name TEXT, day TEXT, rows INTEGER NOT NULL, checksum TEXT NOT NULL,
     made_from TEXT NOT NULL, counts TEXT NOT NULL, contract TEXT, PRIMARY KEY (layer, table_name, day)
 );
+CREATE TABLE IF NOT EXISTS tombstones (
+    id INTEGER PRIMARY KEY, table_name TEXT NOT NULL, key TEXT NOT NULL, found_at TEXT NOT NULL,
+    cleaned INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS tombstones_to_clean ON tombstones (table_name) WHERE cleaned = 0;
+CREATE TABLE IF NOT EXISTS forgotten (kind TEXT, digest BLOB, PRIMARY KEY (kind, digest));
+CREATE TABLE IF NOT EXISTS salt (one INTEGER PRIMARY KEY CHECK (one = 1), value BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS shapes (
+    source TEXT, table_name TEXT, columns TEXT NOT NULL, PRIMARY KEY (source, table_name)
+);
 """
+_LATER_COLUMNS = {
+    "kind": "TEXT NOT NULL DEFAULT 'new'",
+    "inserted": "INTEGER NOT NULL DEFAULT 0",
+    "updated": "INTEGER NOT NULL DEFAULT 0",
+    "deleted": "INTEGER NOT NULL DEFAULT 0",
+    "duplicates": "INTEGER NOT NULL DEFAULT 0",
+    "unreadable": "INTEGER NOT NULL DEFAULT 0",
+    "checksum": "TEXT NOT NULL DEFAULT ''",
+    "note": "TEXT NOT NULL DEFAULT ''",
+    "recorded_at": "TEXT",
+}
+"""Columns of `extractions` that the first ledgers lack; they get them when they are opened."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +70,13 @@ class Partition:
 
 @dataclass(frozen=True)
 class Extraction:
-    """One reading of one table: what the ledger keeps about it."""
+    """One reading of one table: what the ledger keeps about it.
+
+    kind: new, mend, backfill, reconcile or forget. rows: those that the source gave.
+    inserted: rows new to their day's partition; updated: rows that replaced other values of their key there.
+    deleted: rows taken away. duplicates: rows whose key came again in the same reading of a day.
+    unreadable: rows of the table whose cursor is null or no time. checksum: of the window's partitions afterwards.
+    """
 
     source: str
     table: str
@@ -59,6 +87,16 @@ class Extraction:
     seconds: float
     cursor_before: dt.datetime | None
     cursor_after: dt.datetime | None
+    kind: str = "new"
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    duplicates: int = 0
+    unreadable: int = 0
+    checksum: str = ""
+    note: str = ""
+    recorded_at: dt.datetime | None = field(default=None, compare=False)
+    """None: now, or unknown in the first ledgers."""
 
 
 class Ledger:
@@ -69,6 +107,7 @@ class Ledger:
         try:
             self.connection = sqlite3.connect(path, isolation_level=None, timeout=60)
             self.connection.executescript(_TABLES)
+            self._add_later_columns()
         except sqlite3.DatabaseError as error:
             raise ArchiveError(
                 f"ledger {path}",
@@ -120,37 +159,63 @@ class Ledger:
             ],
         )
 
-    def record_extraction(self, entry: Extraction) -> None:
-        """Enter one reading; inside a transaction."""
-        times = (entry.start, entry.end, entry.cursor_before, entry.cursor_after)
-        start, end, before, after = (None if time is None else time.isoformat() for time in times)
-        self.connection.execute(
-            "INSERT INTO extractions (source, table_name, run_day, window_start, window_end, rows, seconds,"
-            " cursor_before, cursor_after) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (entry.source, entry.table, str(entry.run_day), start, end, entry.rows, entry.seconds, before, after),
+    def bury(self, table: str, keys: Iterable[tuple[str, ...]]) -> None:
+        """Enter keys whose rows were taken away because the source has them no more; inside a transaction."""
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        self.connection.executemany(
+            "INSERT INTO tombstones (table_name, key, found_at) VALUES (?, ?, ?)",
+            ((table, json.dumps(key), now) for key in keys),
         )
 
-    def extractions(self, table: str) -> list[Extraction]:
-        """Every reading of a table, the oldest first."""
+    def unclean_tombstones(self, table: str) -> list[tuple[str, ...]]:
+        """Keys taken away since the last `mark_tombstones_cleaned`."""
+        query = "SELECT key FROM tombstones WHERE table_name = ? AND cleaned = 0"
+        return [tuple(json.loads(key)) for (key,) in self.connection.execute(query, (table,))]
+
+    def mark_tombstones_cleaned(self) -> None:
+        """What they meant for other rows has been seen to; inside a transaction."""
+        self.connection.execute("UPDATE tombstones SET cleaned = 1 WHERE cleaned = 0")
+
+    def record_extraction(self, entry: Extraction) -> None:
+        """Enter one reading; inside a transaction."""
+        names = ", ".join(_STORED)
+        at = entry.recorded_at or dt.datetime.now(dt.UTC).replace(microsecond=0)
+        values = [_text(at if name == "recorded_at" else getattr(entry, name)) for name in _STORED.values()]
+        places = ", ".join("?" * len(_STORED))
+        self.connection.execute(f"INSERT INTO extractions ({names}) VALUES ({places})", values)
+
+    def extractions(self, table: str | None = None) -> list[Extraction]:
+        """Every reading of a table, or of all, the oldest first."""
         found = self.connection.execute(
-            "SELECT source, table_name, run_day, window_start, window_end, rows, seconds, cursor_before, cursor_after"
-            " FROM extractions WHERE table_name = ? ORDER BY id",
+            f"SELECT {', '.join(_STORED)} FROM extractions WHERE table_name = coalesce(?, table_name) ORDER BY id",
             (table,),
         )
-        return [
-            Extraction(
-                source,
-                name,
-                dt.date.fromisoformat(day),
-                dt.datetime.fromisoformat(start),
-                dt.datetime.fromisoformat(end),
-                rows,
-                seconds,
-                None if before is None else dt.datetime.fromisoformat(before),
-                None if after is None else dt.datetime.fromisoformat(after),
-            )
-            for source, name, day, start, end, rows, seconds, before, after in found
-        ]
+        return [_extraction(dict(zip(_STORED.values(), row, strict=True))) for row in found]
+
+    def _add_later_columns(self) -> None:
+        with self.transaction():
+            present = {row[1] for row in self.connection.execute("PRAGMA table_info(extractions)")}
+            for name, definition in _LATER_COLUMNS.items():
+                if name not in present:
+                    self.connection.execute(f"ALTER TABLE extractions ADD COLUMN {name} {definition}")
+
+
+_TIMES = ("start", "end", "cursor_before", "cursor_after", "recorded_at")
+_RENAMED = {"table": "table_name", "start": "window_start", "end": "window_end"}
+_STORED = {_RENAMED.get(each.name, each.name): each.name for each in fields(Extraction)}
+"""Column of `extractions` -> field of Extraction."""
+
+
+def _text(value: object) -> object:
+    """Times and days as SQLite keeps them."""
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, dt.date) else value
+
+
+def _extraction(found: dict[str, Any]) -> Extraction:
+    times = {name: None if found[name] is None else dt.datetime.fromisoformat(found[name]) for name in _TIMES}
+    return Extraction(**{**found, **times, "run_day": dt.date.fromisoformat(found["run_day"])})
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from feature_store.schema import MAPPABLE_TABLES, SOURCE_TABLES
 from pipeline.errors import SettingsError
@@ -84,6 +84,8 @@ class TableMapping(_Part):
     """Look-up tables under the names by which columns call theirs: `name.column`."""
     deleted: str | None = None
     """A column that says that the row was taken away: a time, or a flag."""
+    lag_minutes: int | None = Field(None, ge=0)
+    """How late a transaction may commit rows whose cursor says an earlier time; none: `extract.lag_minutes`."""
     columns: dict[str, ColumnSource]
 
     @field_validator("timezone")

@@ -19,8 +19,10 @@ def test_what_the_mapping_names_and_the_shop_lacks_is_told_with_what_there_is(
     with sqlite3.connect(small_shop) as shop:
         shop.execute(change)
     shop.close()
-    with pytest.raises(SourceError) as error, open_source(settings()):
-        pass
+    with open_source(settings()) as source:
+        with pytest.raises(SourceError) as error:
+            source.shape(expected.rpartition("`")[0].rpartition("`")[2])
+        assert source.shape("users")["users.household_id"] == "whole numbers"
     assert error.value.expected == expected
     assert found in error.value.found
 

@@ -10,6 +10,7 @@ from feature_store.schema import SOURCE_TABLES
 from pipeline.demo.shop import load_demo_shop
 from pipeline.errors import DayOutsideDataError, EmptyDayError, SourceError
 from pipeline.sources.archive import RAW, partition_file
+from pipeline.sources.drift import accept_shape
 from pipeline.sources.ledger import open_ledger
 from pipeline.sources.watermark import watermark
 from pipeline.stages.extract import extract
@@ -67,8 +68,8 @@ def test_the_next_day_reads_one_more_day_and_makes_the_same_archive_as_one_run(a
     assert result.counts["orders"] == len(raw(archive, "orders", third))
     with open_ledger(archive.workspace.ledger) as ledger:
         entry = ledger.extractions("orders")[-1]
-        assert (entry.start.date(), entry.end - entry.start) == (third, dt.timedelta(days=1))
-        assert entry.cursor_before == entry.start
+        assert (entry.cursor_before.date(), entry.end - entry.cursor_before) == (third, dt.timedelta(days=1))
+        assert entry.cursor_before - entry.start == dt.timedelta(minutes=10), "what was committed late is read too"
         assert entry.cursor_after == entry.end == watermark(ledger, "demo", "orders")
     at_once = short(work_dir=tmp_path / "other")
     at_once.workspace.demo_shop.parent.mkdir(parents=True)
@@ -176,13 +177,53 @@ def test_a_day_that_is_not_over_is_not_extracted(small_shop, settings):
         extract(today, settings(evaluation={"holdout": "preceding"}))
 
 
-@pytest.mark.parametrize("change", ["DROP TABLE item_prices", "ALTER TABLE items RENAME title TO name"])
-def test_a_missing_table_or_column_is_told_before_anything_is_written(small_shop, short, change):
+@pytest.mark.parametrize(
+    ("change", "broken", "told"),
+    [
+        ("DROP TABLE item_prices", "prices", "item_prices"),
+        ("ALTER TABLE items RENAME title TO name", "items", "title"),
+        ("ALTER TABLE orders RENAME status TO state", "orders", "status"),
+    ],
+)
+def test_a_missing_table_or_column_stops_its_table_and_no_other(small_shop, short, change, broken, told):
     with changed(small_shop) as shop:
         shop.execute(change)
-    with pytest.raises(SourceError):
+    with pytest.raises(SourceError, match=told):
         extract(DAY, short())
-    assert nothing_written(short())
+    with open_ledger(short().workspace.ledger) as ledger:
+        reached = {name for name in SOURCE_TABLES if watermark(ledger, "demo", name)}
+    assert reached == set(SOURCE_TABLES) - {broken}
+
+
+def test_two_broken_tables_are_told_together(small_shop, short):
+    with changed(small_shop) as shop:
+        shop.execute("DROP TABLE item_prices")
+        shop.execute("ALTER TABLE items RENAME title TO name")
+    with pytest.raises(SourceError, match="2 tables.*title.*item_prices"):
+        extract(DAY, short())
+
+
+def test_a_new_column_is_noted_in_the_ledger_and_ignored(archive):
+    with changed(archive.workspace.demo_shop) as shop:
+        shop.execute("ALTER TABLE orders ADD COLUMN coupon TEXT")
+    extract(NEXT, archive)
+    with open_ledger(archive.workspace.ledger) as ledger:
+        assert ledger.extractions("orders")[-1].note == "new columns ignored: orders.coupon"
+        assert ledger.extractions("users")[-1].note == ""
+
+
+def test_a_retyped_column_stops_its_table_until_somebody_accepts_it(archive):
+    with changed(archive.workspace.demo_shop) as shop:
+        shop.execute("ALTER TABLE order_items RENAME quantity TO old")
+        shop.execute("ALTER TABLE order_items ADD COLUMN quantity VARCHAR(9)")
+        shop.execute("UPDATE order_items SET quantity = old")
+    with pytest.raises(SourceError, match=r"order_items\.quantity.*whole numbers.*text.*--accept order_items"):
+        extract(NEXT, archive)
+    with open_ledger(archive.workspace.ledger) as ledger:
+        assert watermark(ledger, "demo", "orders").date() == dt.date(2017, 1, 14)
+        assert watermark(ledger, "demo", "order_items").date() == dt.date(2017, 1, 13)
+        assert accept_shape(ledger, "order_items")
+    extract(NEXT, archive)
 
 
 def test_a_source_that_fails_leaves_archive_and_watermark_as_they_were(archive):

@@ -1,0 +1,53 @@
+"""Rows read again are laid on the rows of their day: by primary key, with an effect as if each had been read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from pipeline.sources.daily import ordered
+
+if TYPE_CHECKING:
+    from feature_store.schema import Table
+
+_ROW = "vitrine row"
+"""Name of the helper column; no canonical column has a blank in its name."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A day's rows afterwards, one per key, and what the reading did to them."""
+
+    rows: pa.Table
+    inserted: int
+    updated: int
+    duplicates: int
+
+
+def merge(held: pa.Table, read: pa.Table, table: Table) -> Merged:
+    """`held` with the rows of `read` in place of those of the same key; of several in `read` the newest counts.
+
+    Both are of one day. A held row whose key was not read stays: it may be a version that the source has left behind.
+    """
+    newest = newest_of_key(ordered([read], table), table)
+    duplicates = len(read) - len(newest)
+    if not len(held):
+        return Merged(newest, len(newest), 0, duplicates)
+    rows = newest_of_key(pa.concat_tables([held, newest]), table)
+    distinct = held.group_by(list(table.key), use_threads=False).aggregate([]).num_rows
+    inserted = len(rows) - distinct
+    unchanged = len(held) + len(newest) - _distinct(pa.concat_tables([held, newest]))
+    return Merged(ordered([rows], table), inserted, max(len(newest) - inserted - unchanged, 0), duplicates)
+
+
+def newest_of_key(rows: pa.Table, table: Table) -> pa.Table:
+    """The last row of each key, in the order in which they came."""
+    numbered = rows.select(list(table.key)).append_column(_ROW, pa.array(range(len(rows)), pa.int64()))
+    last = numbered.group_by(list(table.key), use_threads=False).aggregate([(_ROW, "max")])
+    return rows if len(last) == len(rows) else rows.take(last[f"{_ROW}_max"].combine_chunks().sort())
+
+
+def _distinct(rows: pa.Table) -> int:
+    return int(rows.group_by(rows.column_names, use_threads=False).aggregate([]).num_rows)
