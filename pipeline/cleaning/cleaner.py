@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from feature_store.schema import EVENTS, PURCHASE, SOURCE_TABLES, Table
-from pipeline.cleaning.rules import RULES, Rule
+from feature_store.schema import EVENTS, MAPPABLE_TABLES, PURCHASE, Table
+from pipeline.cleaning.rules import RULES
 from pipeline.sources.canonical import arrow_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.cleaning.facts import Facts, Rows
+    from pipeline.cleaning.rule import Rule
 
 EPOCH = dt.date(1970, 1, 1)
 Counts = dict[dt.date, dict[str, int]]
@@ -29,6 +30,8 @@ class Cleaned:
 
     frame: pd.DataFrame
     counts: Counts
+    waiting: pd.DataFrame
+    """Rows that lie in quarantine; `reason` is the rule that put them there."""
 
 
 class DataCleaner:
@@ -39,15 +42,15 @@ class DataCleaner:
 
     def clean(self, name: str, days: dict[dt.date, pa.Table]) -> Cleaned:
         """The rows that are left of `days`, in their order, and the counts of each day: rows in, then rule by rule."""
-        return apply_rules(SOURCE_TABLES[name], self.rules[name], self.frame(name, days), list(days), self.facts)
+        return apply_rules(MAPPABLE_TABLES[name], self.rules[name], self.frame(name, days), list(days), self.facts)
 
     def frame(self, name: str, days: dict[dt.date, pa.Table]) -> pd.DataFrame:
         """Days of a table as one frame with the helper columns that rules look at."""
         rows = pa.concat_tables(days.values())
         frame = with_partition_day(rows.to_pandas(), days)
-        if "order_id" in SOURCE_TABLES[name].columns:
+        if "order_id" in MAPPABLE_TABLES[name].columns:
             frame["order_row"] = self.facts.order_rows(rows["order_id"])
-        if "item_id" in SOURCE_TABLES[name].columns:
+        if "item_id" in MAPPABLE_TABLES[name].columns:
             frame["item_row"] = self.facts.item_rows(rows["item_id"])
         return frame
 
@@ -58,13 +61,17 @@ def apply_rules(
     counts: Counts = {
         day: {"rows_in": count} for day, count in _per_day(frame["partition_day"].to_numpy(), days).items()
     }
+    waiting = [frame.iloc[:0].assign(reason="")]
     for rule in rules:
         found = rule.find(table, frame, facts)
         for day, count in _per_day(frame["partition_day"].to_numpy()[found], days).items():
             counts[day][rule.name] = count
-        if found.any():
-            frame = rule.mend(table, frame, found) if rule.mend else frame[~found]
-    return Cleaned(frame, counts)
+        if not found.any():
+            continue
+        if rule.waits:
+            waiting.append(frame[found].assign(reason=rule.name))
+        frame = rule.mend(table, frame, found, facts) if rule.mend else frame[~found]
+    return Cleaned(frame, counts, pd.concat(waiting) if len(waiting) > 1 else waiting[0])
 
 
 def with_partition_day(frame: pd.DataFrame, days: dict[dt.date, pa.Table]) -> pd.DataFrame:
@@ -110,6 +117,11 @@ def _arrow(column: pd.Series, target: pa.DataType) -> pa.Array:
     return pa.array(column, target, from_pandas=True)
 
 
+def rows_per_day(frame: pd.DataFrame, days: list[dt.date], name: str) -> Counts:
+    """The rows of each of `days` (ascending) in `frame`, under a name."""
+    return {day: {name: count} for day, count in _per_day(frame["partition_day"].to_numpy(), days).items()}
+
+
 def day_number(day: dt.date) -> int:
     return (day - EPOCH).days
 
@@ -117,5 +129,5 @@ def day_number(day: dt.date) -> int:
 def _per_day(numbers: Rows, days: list[dt.date]) -> dict[dt.date, int]:
     """Rows of each of `days` (ascending)."""
     first = day_number(days[0])
-    counted = np.bincount(numbers - first, minlength=day_number(days[-1]) - first + 1)
+    counted = np.bincount(np.asarray(numbers, np.int64) - first, minlength=day_number(days[-1]) - first + 1)
     return {day: int(counted[day_number(day) - first]) for day in days}

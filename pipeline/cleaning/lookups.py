@@ -10,11 +10,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from feature_store.schema import ITEMS, ORDER_ITEMS, ORDERS, PRICES, SOURCE_TABLES
+from feature_store.schema import EVENTS, ITEMS, MAPPABLE_TABLES, ORDER_ITEMS, ORDERS, PRICES, REFUNDS, USERS
 from pipeline.cleaning.cleaner import EPOCH, with_partition_day
 from pipeline.cleaning.facts import Facts, build_facts
-from pipeline.cleaning.rules import repair_times
+from pipeline.cleaning.history import bounds_of_months
+from pipeline.cleaning.outliers import month_of
+from pipeline.cleaning.refunds import Refunds, no_refunds, sum_refunds
+from pipeline.cleaning.times import repair_times
 from pipeline.sources.archive import CLEAN, RAW, read_partition
+from pipeline.sources.canonical import arrow_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,7 +41,8 @@ class RawArchive:
 
     @classmethod
     def of(cls, workspace: Workspace, ledger: Ledger) -> RawArchive:
-        return cls(workspace, {name: ledger.partitions(RAW, name) for name in SOURCE_TABLES})
+        """Refunds and events may be missing: a shop need not have them."""
+        return cls(workspace, {name: ledger.partitions(RAW, name) for name in MAPPABLE_TABLES})
 
     def read(self, name: str, days: Iterable[Day], columns: list[str] | None = None) -> dict[Day, pa.Table]:
         """The rows of each day; damaged files are an ArchiveError."""
@@ -47,21 +52,73 @@ class RawArchive:
 
 @dataclass(frozen=True)
 class Lookups:
-    """The facts, and on which days each order has lines."""
+    """The facts, the versions of all items, and on which days each order has lines."""
 
     facts: Facts
+    items: pd.DataFrame
     line_days: pd.DataFrame
     """(order_id, partition_day), one row per order and day on which it has lines."""
 
 
 def read_lookups(raw: RawArchive, clean: Clean) -> Lookups:
+    items, line_days = read_items(raw), _line_days(raw)
+    facts = build_facts(
+        _newest_orders(raw),
+        items,
+        _newest_lines(raw, line_days),
+        clean,
+        internal_users=_internal_users(raw, clean),
+        refunds=_refunds(raw, line_days),
+    )
+    return Lookups(facts, items, line_days)
+
+
+def read_items(raw: RawArchive) -> pd.DataFrame:
+    """Id, department and category of every version of every item, oldest first, with its partition's day."""
+    versions = raw.read(ITEMS.name, raw.known[ITEMS.name], ["item_id", "department", "category"])
+    return with_partition_day(pa.concat_tables(versions.values()).to_pandas(), versions)
+
+
+def with_bounds(lookups: Lookups, raw: RawArchive, days: Iterable[Day]) -> Facts:
+    """The facts with the bounds that the months of `days` need."""
+    months = sorted({month_of(day) for day in days})
+    return lookups.facts.bounded(bounds_of_months(raw, lookups.items, months, lookups.facts.clean))
+
+
+def _newest_orders(raw: RawArchive) -> pd.DataFrame:
     days = raw.read(ORDERS.name, raw.known[ORDERS.name])
     orders = repair_times(ORDERS, with_partition_day(pa.concat_tables(days.values()).to_pandas(), days))
-    newest = orders.drop_duplicates("order_id", keep="last").reset_index(drop=True)
-    versions = raw.read(ITEMS.name, raw.known[ITEMS.name], ["item_id", "department"]).values()
-    line_days = _line_days(raw)
-    items = pa.concat_tables(versions).to_pandas()
-    return Lookups(build_facts(newest, items, _newest_lines(raw, line_days), clean), line_days)
+    return orders.drop_duplicates("order_id", keep="last").reset_index(drop=True)
+
+
+def _internal_users(raw: RawArchive, clean: Clean) -> frozenset[str]:
+    """Users named by the settings; one who was in an internal segment once is none of the customers ever."""
+    named = set(clean.internal_users)
+    if clean.internal_segments:
+        segments = pa.array(clean.internal_segments, pa.string())
+        for rows in raw.read(USERS.name, raw.known[USERS.name], ["user_id", "segment"]).values():
+            named |= set(rows.filter(pc.is_in(rows["segment"], value_set=segments))["user_id"].to_pylist())
+    return frozenset(named)
+
+
+def _refunds(raw: RawArchive, line_days: pd.DataFrame) -> Refunds:
+    days = raw.read(REFUNDS.name, raw.known[REFUNDS.name])
+    if not days:
+        return no_refunds()
+    newest = pa.concat_tables(days.values()).to_pandas().drop_duplicates("refund_id", keep="last")
+    whole = newest.loc[newest["line_number"].isna(), "order_id"]
+    return sum_refunds(newest, _order_amounts(raw, line_days[line_days["order_id"].isin(whole)]))
+
+
+def _order_amounts(raw: RawArchive, line_days: pd.DataFrame) -> pd.DataFrame:
+    """What each of these orders cost, by the newest versions of its lines."""
+    ids, columns = pa.array(line_days["order_id"], pa.string()), ["order_id", "line_number", "amount"]
+    days = raw.read(ORDER_ITEMS.name, sorted(_days(line_days["partition_day"])), columns)
+    kept = [rows.filter(pc.is_in(rows["order_id"], value_set=ids)) for rows in days.values()]
+    empty = arrow_schema(ORDER_ITEMS).empty_table().select(columns)
+    lines = pa.concat_tables([empty, *kept]).to_pandas()
+    newest = lines.drop_duplicates(["order_id", "line_number"], keep="last")
+    return newest[newest["amount"] > 0].groupby("order_id")[["amount"]].sum().reset_index()
 
 
 def _line_days(raw: RawArchive) -> pd.DataFrame:
@@ -86,22 +143,30 @@ def changed_behind(work: Work, raw: RawArchive, lookups: Lookups, ledger: Ledger
     """Days cleaned before that must be cleaned again, because rows of the days in `work` say something new about them:
     a newer version of an order or a line, an order that its lines waited for, an item that was unknown or moved.
     """
-    again: Work = {name: set() for name in SOURCE_TABLES}
-    cleaned = {name: ledger.partitions(CLEAN, name) for name in SOURCE_TABLES}
+    again: Work = {name: set() for name in MAPPABLE_TABLES}
+    cleaned = {
+        name: {day: each for day, each in ledger.partitions(CLEAN, name).items() if day not in work[name]}
+        for name in MAPPABLE_TABLES
+    }
     orders = _ids(raw, ORDERS.name, "order_id", work)
-    by_order = _ids(raw, ORDER_ITEMS.name, "order_id", work) | orders
+    by_order = _ids(raw, ORDER_ITEMS.name, "order_id", work) | orders | _ids(raw, REFUNDS.name, "order_id", work)
+    if lookups.facts.clean.internal_segments:
+        users, ordered = _ids(raw, USERS.name, "user_id", work), lookups.facts.orders
+        by_user = set(ordered.loc[ordered["user_id"].isin(users), "order_id"])
+        orders, by_order = orders | by_user, by_order | by_user
+        again[EVENTS.name] |= _holding(raw, EVENTS.name, "user_id", users, set(cleaned[EVENTS.name]))
     index = lookups.line_days
     again[ORDER_ITEMS.name] |= _days(index.loc[index["order_id"].isin(by_order), "partition_day"])
     again[ORDERS.name] |= _holding(raw, ORDERS.name, "order_id", orders, set(cleaned[ORDERS.name]))
-    items = _ids(raw, ITEMS.name, "item_id", work)
-    for name in (ORDER_ITEMS.name, PRICES.name):
+    items, of_items = _ids(raw, ITEMS.name, "item_id", work), (ORDER_ITEMS.name, PRICES.name, EVENTS.name)
+    for name in of_items:
         waiting = {day for day, partition in cleaned[name].items() if partition.counts.get("unknown_items")}
         again[name] |= _holding(raw, name, "item_id", items, waiting)
-    if earlier := _holding(raw, ITEMS.name, "item_id", items, set(cleaned[ITEMS.name]) - work[ITEMS.name]):
+    if earlier := _holding(raw, ITEMS.name, "item_id", items, set(cleaned[ITEMS.name])):
         again[ITEMS.name] |= earlier
-        for name in (ORDER_ITEMS.name, PRICES.name):
+        for name in of_items:
             again[name] |= _holding(raw, name, "item_id", items, set(cleaned[name]))
-    return {name: (days & set(cleaned[name])) - work[name] for name, days in again.items()}
+    return {name: days & set(cleaned[name]) for name, days in again.items()}
 
 
 def _ids(raw: RawArchive, name: str, column: str, work: Work) -> set[str]:

@@ -1,41 +1,28 @@
-"""The rules of cleaning: each finds rows, and drops or repairs them. Why is written on it and in the report.
-
-A rule sees the rows of a table with three helper columns: `partition_day` (days since 1970), and for tables that refer
-to them `order_row` and `item_row` (row in the facts, UNKNOWN where there is none).
-"""
+"""The rules of cleaning: each finds rows, and drops or repairs them. Why is written on it and in the report."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from feature_store.schema import ITEMS, ORDER_ITEMS, ORDERS, PRICES, USERS, Table
+from feature_store.schema import EVENT_KINDS, EVENTS, ITEMS, ORDER_ITEMS, ORDERS, PRICES, REFUNDS, USERS, Table
 from pipeline.cleaning.facts import UNKNOWN, Facts, Mask
+from pipeline.cleaning.outliers import clip, outside
+from pipeline.cleaning.refunds import given_back, partly_given_back, take_off
+from pipeline.cleaning.rule import Rule
+from pipeline.cleaning.times import mend_units, mend_zones, use_cursor, wrong_times, wrong_units, wrong_zones
+from pipeline.cleaning.traffic import internal, robots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EARLIEST = pd.Timestamp("1990-01-01", tz="UTC")
-"""No web shop is older; what is before it is a zero date or an unset clock."""
-VERSION = 1
+    import pandas as pd
+
+    Find = Callable[[Table, pd.DataFrame, Facts], Mask]
+
+VERSION = 2
 """Raise it when a rule changes what it does: partitions cleaned by another version are cleaned again."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule: `find` gives the rows it applies to; `mend` repairs them, without it they are dropped."""
-
-    name: str
-    why: str
-    find: Callable[[Table, pd.DataFrame, Facts], Mask]
-    mend: Callable[[Table, pd.DataFrame, Mask], pd.DataFrame] | None = None
-
-    @property
-    def effect(self) -> Literal["changed", "dropped"]:
-        return "changed" if self.mend else "dropped"
 
 
 def _repeated_rows(table: Table, frame: pd.DataFrame, _facts: Facts) -> Mask:
@@ -64,30 +51,6 @@ def _superseded_lines(_table: Table, frame: pd.DataFrame, facts: Facts) -> Mask:
     return np.asarray(newest > frame["partition_day"].to_numpy(), bool)
 
 
-def repair_times(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
-    """`frame` with the cursor's time in place of impossible ones."""
-    return _use_cursor(table, frame, _wrong_times(table, frame))
-
-
-def _wrong_times(table: Table, frame: pd.DataFrame, _facts: Facts | None = None) -> Mask:
-    """A row cannot have been made after the day on which it was last changed; a price may begin later."""
-    times = frame[_time_column(table)]
-    wrong = (times.isna() | (times < EARLIEST)).to_numpy(bool)
-    if table is not PRICES:
-        days = times.dt.tz_localize(None).to_numpy("datetime64[D]").astype(np.int64)
-        wrong = wrong | (days > frame["partition_day"].to_numpy())
-    return wrong
-
-
-def _use_cursor(table: Table, frame: pd.DataFrame, wrong: Mask) -> pd.DataFrame:
-    column = _time_column(table)
-    return frame.assign(**{column: frame[column].where(~wrong, frame[table.cursor])})
-
-
-def _time_column(table: Table) -> str:
-    return "valid_from" if table is PRICES else "created_at"
-
-
 def _unknown_orders(_table: Table, frame: pd.DataFrame, _facts: Facts) -> Mask:
     return np.asarray(frame["order_row"] == UNKNOWN, bool)
 
@@ -106,53 +69,156 @@ def _unknown_items(_table: Table, frame: pd.DataFrame, _facts: Facts) -> Mask:
     return np.asarray(frame["item_row"] == UNKNOWN, bool)
 
 
-def _not_positive(column: str) -> Callable[[Table, pd.DataFrame, Facts], Mask]:
+def _unknown_kinds(_table: Table, frame: pd.DataFrame, _facts: Facts) -> Mask:
+    return ~frame["kind"].isin(EVENT_KINDS).to_numpy(bool)
+
+
+def _not_positive(column: str) -> Find:
     return lambda _table, frame, _facts: ~(frame[column] > 0).to_numpy(bool)
 
 
-EXACT = Rule("exact_duplicates", "the same row delivered twice counts once", _repeated_rows)
-KEYS = Rule("key_duplicates", "of several versions of one key in a day the newest wins", _repeated_keys)
+def _impossible(pieces: tuple[str, ...], money: tuple[str, ...]) -> Find:
+    """Numbers beyond the settings' largest, or infinite; a missing discount is one of nothing and no fault."""
+
+    def find(_table: Table, frame: pd.DataFrame, facts: Facts) -> Mask:
+        beyond = np.zeros(len(frame), bool)
+        for columns, largest in ((pieces, facts.clean.largest_quantity), (money, facts.clean.largest_money)):
+            for column in columns:
+                beyond |= (frame[column].abs() > largest).to_numpy(bool)
+        return beyond
+
+    return find
+
+
+def _odd_discounts(_table: Table, frame: pd.DataFrame, _facts: Facts) -> Mask:
+    return ~(frame["discount"] >= 0).to_numpy(bool)
+
+
+def _no_discount(_table: Table, frame: pd.DataFrame, found: Mask, _facts: Facts) -> pd.DataFrame:
+    """Shops that write what is taken off as a negative number mean its size."""
+    return frame.assign(discount=frame["discount"].where(~found, frame["discount"].abs().fillna(0.0)))
+
+
+EXACT = Rule("exact_duplicates", "the same row delivered twice counts once", _repeated_rows, fault="uniqueness")
+KEYS = Rule(
+    "key_duplicates", "of several versions of one key in a day the newest wins", _repeated_keys, fault="uniqueness"
+)
+UNITS = Rule(
+    "time_unit_repair",
+    "seconds read as milliseconds, or the other way round, are put right",
+    wrong_units,
+    mend_units,
+    fault="validity",
+)
+ZONES = Rule(
+    "time_zone_repair",
+    "a row made whole quarter hours after its own last change was written in local time",
+    wrong_zones,
+    mend_zones,
+    fault="validity",
+)
 TIMES = Rule(
     "time_repair",
     "a missing time, one before 1990 or one in the future becomes the cursor's",
-    _wrong_times,
-    _use_cursor,
+    wrong_times,
+    use_cursor,
+    fault="validity",
 )
+STAMPS = (UNITS, ZONES, TIMES)
 EXCLUDED = Rule(
     "excluded_departments", "fuel, coupons and fees are no articles (settings.clean)", _excluded_departments
 )
 STRANGERS = Rule(
-    "unknown_items", "an item that the catalogue lacks cannot be shown; kept when it arrives", _unknown_items
+    "unknown_items",
+    "an item that the catalogue lacks cannot be shown; kept when it arrives",
+    _unknown_items,
+    waits=True,
+    fault="references",
+)
+INTERNAL = Rule("internal_users", "the shop's own people and test accounts are no customers (settings.clean)", internal)
+ROBOTS = Rule("robots", "nobody orders so much in one day: a machine, or the till's account (settings.clean)", robots)
+CANCELLED = "a cancelled order was not bought after all (settings.clean)"
+NO_AMOUNT = "a line that cost nothing was given, not chosen"
+DISCOUNTS = Rule(
+    "discount_repair", "a discount is what was taken off: its size, or nothing", _odd_discounts, _no_discount
 )
 
 RULES: dict[str, tuple[Rule, ...]] = {
-    USERS.name: (EXACT, KEYS, TIMES),
-    ITEMS.name: (EXACT, KEYS, TIMES, EXCLUDED),
+    USERS.name: (EXACT, KEYS, *STAMPS),
+    ITEMS.name: (EXACT, KEYS, *STAMPS, EXCLUDED),
     PRICES.name: (
         EXACT,
         KEYS,
-        TIMES,
+        *STAMPS,
         EXCLUDED,
         Rule("no_price", "a price of nothing is none", _not_positive("price")),
+        Rule(
+            "impossible_price",
+            "no price is so high (settings.clean)",
+            _impossible((), ("price",)),
+            fault="validity",
+        ),
         STRANGERS,
     ),
     ORDERS.name: (
         EXACT,
         KEYS,
         Rule("superseded", "of several versions of one order the newest wins, whatever its day", _superseded_orders),
-        TIMES,
-        Rule("cancelled", "a cancelled order was not bought after all (settings.clean)", _cancelled_orders),
+        *STAMPS,
+        Rule("cancelled", CANCELLED, _cancelled_orders),
+        INTERNAL,
+        ROBOTS,
+    ),
+    REFUNDS.name: (
+        EXACT,
+        KEYS,
+        *STAMPS,
+        Rule("no_amount", "a refund of nothing is none", _not_positive("amount")),
     ),
     ORDER_ITEMS.name: (
         EXACT,
         KEYS,
         Rule("superseded", "of several versions of one line the newest wins, whatever its day", _superseded_lines),
-        TIMES,
-        Rule("unknown_orders", "nobody knows who bought it; kept when the order arrives", _unknown_orders),
-        Rule("cancelled_orders", "a cancelled order was not bought after all (settings.clean)", _cancelled_orders),
+        *STAMPS,
+        Rule(
+            "unknown_orders",
+            "nobody knows who bought it; kept when the order arrives",
+            _unknown_orders,
+            waits=True,
+            fault="references",
+        ),
+        Rule("cancelled_orders", CANCELLED, _cancelled_orders),
+        INTERNAL,
+        ROBOTS,
         EXCLUDED,
         Rule("no_quantity", "a line of nothing, or a return, shows no taste", _not_positive("quantity")),
-        Rule("no_amount", "a line that cost nothing was given, not chosen", _not_positive("amount")),
+        Rule("no_amount", NO_AMOUNT, _not_positive("amount")),
+        Rule(
+            "impossible_numbers",
+            "no line has so many pieces or costs so much (settings.clean)",
+            _impossible(("quantity",), ("amount", "discount")),
+            fault="validity",
+        ),
+        DISCOUNTS,
+        Rule("refunded", "what was given back whole was not bought after all", given_back),
+        Rule("refunds_netted", "what was given back in part counts for what was kept", partly_given_back, take_off),
+        STRANGERS,
+        Rule("outliers", "beyond a category's usual range a number counts as the range's end", outside, clip),
+    ),
+    EVENTS.name: (
+        EXACT,
+        KEYS,
+        *STAMPS,
+        Rule("unknown_kinds", f"an event is one of {', '.join(EVENT_KINDS)}", _unknown_kinds, fault="validity"),
+        INTERNAL,
+        ROBOTS,
+        EXCLUDED,
+        Rule(
+            "impossible_numbers",
+            "no event has so many pieces or costs so much (settings.clean)",
+            _impossible(("quantity",), ("value", "discount")),
+            fault="validity",
+        ),
         STRANGERS,
     ),
 }

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import hashlib
 import json
 import logging
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from feature_store.errors import ArchiveError
-from feature_store.schema import EVENTS, ORDER_ITEMS, ORDERS, SOURCE_TABLES, TABLES
-from pipeline.atomic import write_text
-from pipeline.cleaning.cleaner import DataCleaner, purchases, split_days
-from pipeline.cleaning.lookups import RawArchive, Work, changed_behind, read_lookups
-from pipeline.cleaning.report import cleaning_report
-from pipeline.cleaning.rules import VERSION
+from feature_store.schema import EVENTS, MAPPABLE_TABLES, ORDER_ITEMS, ORDERS, SOURCE_TABLES, TABLES
+from pipeline.atomic import sweep, write_text
+from pipeline.cleaning.cleaner import Cleaned, DataCleaner, purchases, rows_per_day, split_days
+from pipeline.cleaning.lookups import RawArchive, Work, changed_behind, read_lookups, with_bounds
+from pipeline.cleaning.planning import Names, days_to_clean, names_of_input, together
+from pipeline.cleaning.quarantine import COUNT, write_quarantine
+from pipeline.cleaning.report import bounds_report, cleaning_page, cleaning_report
 from pipeline.progress import track
-from pipeline.sources.archive import CLEAN, archive_lock, damaged_days, remove_unknown, write_partitions
+from pipeline.sources.archive import CLEAN, archive_lock, write_partitions
 from pipeline.sources.ledger import Ledger, Partition, open_ledger
 from pipeline.sources.watermark import archived_through
 from pipeline.stage import StageResult, stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -37,26 +37,31 @@ Written = dict[str, dict[dt.date, Partition]]
 def clean(day: dt.date, settings: Settings) -> StageResult:
     """The clean partitions up to the last day that a run of `day` reads; only new and changed ones are made.
 
-    Needs the raw archive alone, no source. The report, `clean.json`, covers every partition, not only this run's.
+    Needs the raw archive alone, no source. The report, `clean.json` and `clean.html`, covers every partition, not only
+    this run's. Rows that wait for an item or an order lie in `quarantine/` until it arrives.
 
     Raises:
         ArchiveError: the raw archive does not reach that day, or a file of it is missing or damaged.
     """
     workspace, last_day = settings.workspace, settings.last_judged(day)
     with archive_lock(settings), open_ledger(workspace.ledger) as ledger:
+        sweep(workspace.quarantine)
         require_archive(ledger, day, last_day)
         raw = RawArchive.of(workspace, ledger)
-        work = {
-            name: _to_clean(ledger, raw, name, settings) & _up_to(last_day, raw.known[name]) for name in SOURCE_TABLES
-        }
-        written = _clean(work, raw, ledger, settings) if any(work.values()) else {}
+        made_from = names_of_input(raw, settings, last_day)
+        work = days_to_clean(ledger, raw, made_from, settings)
+        written = _clean(work, made_from, raw, ledger, settings) if any(work.values()) else {}
         report = cleaning_report(ledger, day, last_day)
-    write_text(workspace.reports(day) / "clean.json", json.dumps(report, indent=2) + "\n")
+        report["outliers"] = bounds_report(raw, last_day, settings.clean)
+    folder = workspace.reports(day)
+    write_text(folder / "clean.json", json.dumps(report, indent=2) + "\n")
+    write_text(folder / "clean.html", cleaning_page(report))
     rows = {name: sum(partition.rows for partition in days.values()) for name, days in written.items()}
     counts = {"partitions_written": sum(map(len, written.values())), **rows}
     totals = {f"total_{what}": count for what, count in report["total"].items()}
     paths = tuple(workspace.clean / name for name in TABLES)
-    return StageResult((*paths, workspace.reports(day) / "clean.json"), sum(rows.values()), {**counts, **totals})
+    reports = (folder / "clean.json", folder / "clean.html")
+    return StageResult((*paths, *reports), sum(rows.values()), {**counts, **totals})
 
 
 def require_archive(ledger: Ledger, day: dt.date, last_day: dt.date) -> None:
@@ -82,46 +87,21 @@ def _not_archived(name: str, expected: str, found: str) -> ArchiveError:
     )
 
 
-def _up_to(last_day: dt.date, days: Iterable[dt.date]) -> set[dt.date]:
-    return {day for day in days if day <= last_day}
-
-
-def _outputs(name: str) -> tuple[str, ...]:
-    """The clean tables made from a raw one."""
-    return (name, EVENTS.name) if name == ORDER_ITEMS.name else (name,)
-
-
-def _made_from(partition: Partition, settings: Settings) -> str:
-    """Names what a clean partition is made of: the raw file, the rules, and the shop's choices."""
-    choices = settings.clean.model_dump_json()
-    return hashlib.sha256(f"{VERSION} {choices} {partition.checksum}".encode()).hexdigest()
-
-
-def _to_clean(ledger: Ledger, raw: RawArchive, name: str, settings: Settings) -> set[dt.date]:
-    """Days that were never cleaned, or from another input, or whose clean file is damaged."""
-    days: set[dt.date] = set()
-    for output in _outputs(name):
-        known = ledger.partitions(CLEAN, output)
-        remove_unknown(settings.workspace, CLEAN, output, known)
-        stale = {
-            day
-            for day, partition in raw.known[name].items()
-            if day not in known or known[day].made_from != _made_from(partition, settings)
-        }
-        days |= stale | set(damaged_days(settings.workspace, CLEAN, output, known))
-    return days
-
-
-def _clean(work: Work, raw: RawArchive, ledger: Ledger, settings: Settings) -> Written:
+def _clean(work: Work, made_from: Names, raw: RawArchive, ledger: Ledger, settings: Settings) -> Written:
     """Clean the days in `work` and those they change; the ledger hears of it when all files are in place."""
     lookups = read_lookups(raw, settings.clean)
     again = changed_behind(work, raw, lookups, ledger)
-    cleaner = DataCleaner(lookups.facts)
-    written: Written = {name: {} for name in TABLES}
-    blocks = [(name, block) for name in SOURCE_TABLES for block in _blocks(sorted(work[name] | again[name]))]
+    work = together({name: days | again[name] for name, days in work.items()}, raw)
+    cleaner = DataCleaner(with_bounds(lookups, raw, work[ORDER_ITEMS.name]))
+    written: Written = {name: {} for name in MAPPABLE_TABLES}
+    lead = {**work, ORDER_ITEMS.name: work[EVENTS.name], EVENTS.name: set()}
+    blocks = [(name, block) for name in MAPPABLE_TABLES for block in _blocks(sorted(lead[name]))]
     for name, block in track(blocks, "cleaning"):
         for output, partitions in _clean_block(cleaner, raw, name, block, settings).items():
-            written[output] |= partitions
+            written[output] |= {
+                day: dataclasses.replace(partition, made_from=made_from[output][day])
+                for day, partition in partitions.items()
+            }
     with ledger.transaction():
         for name, partitions in written.items():
             ledger.record_partitions(CLEAN, name, partitions)
@@ -133,19 +113,38 @@ def _blocks(days: list[dt.date]) -> list[list[dt.date]]:
 
 
 def _clean_block(cleaner: DataCleaner, raw: RawArchive, name: str, days: list[dt.date], settings: Settings) -> Written:
-    cleaned = cleaner.clean(name, raw.read(name, days))
-    frames = {name: cleaned.frame}
-    if name == ORDER_ITEMS.name:
-        frames[EVENTS.name] = purchases(cleaned.frame, cleaner.facts)
-    made_from = {day: _made_from(raw.known[name][day], settings) for day in days}
-    written = {
-        output: write_partitions(settings.workspace, CLEAN, output, split_days(TABLES[output], frame, days))
-        for output, frame in frames.items()
-    }
+    """A block of days of one table; order lines become events too, beside those that the shop wrote itself."""
+    if name != ORDER_ITEMS.name:
+        return {name: _write(name, cleaner.clean(name, raw.read(name, days)), days, settings)}
+    written: Written = {}
+    parts: list[Cleaned] = []
+    if of_lines := [day for day in days if day in raw.known[name]]:
+        lines = cleaner.clean(name, raw.read(name, of_lines))
+        written[name] = _write(name, lines, of_lines, settings)
+        bought = purchases(lines.frame, cleaner.facts)
+        parts.append(Cleaned(bought, rows_per_day(bought, of_lines, "purchases"), bought.iloc[:0].assign(reason="")))
+    if of_events := [day for day in days if day in raw.known[EVENTS.name]]:
+        parts.append(cleaner.clean(EVENTS.name, raw.read(EVENTS.name, of_events)))
+    written[EVENTS.name] = _write(EVENTS.name, _joined(parts, days), days, settings)
+    return written
+
+
+def _joined(parts: list[Cleaned], days: list[dt.date]) -> Cleaned:
+    """Purchases and other events of the same days as one table, purchases of a day first."""
+    if len(parts) == 1:
+        return parts[0]
+    frames = [part.frame[[*EVENTS.columns, "partition_day"]] for part in parts]
+    counts = {day: {key: n for part in parts for key, n in part.counts.get(day, {}).items()} for day in days}
+    waiting = pd.concat([part.waiting for part in parts])
+    return Cleaned(pd.concat(frames).sort_values("partition_day", kind="stable"), counts, waiting)
+
+
+def _write(name: str, cleaned: Cleaned, days: list[dt.date], settings: Settings) -> dict[dt.date, Partition]:
+    table = MAPPABLE_TABLES[name]
+    write_quarantine(settings.workspace, table, cleaned.waiting, days)
+    waiting = rows_per_day(cleaned.waiting, days, COUNT)
+    written = write_partitions(settings.workspace, CLEAN, name, split_days(table, cleaned.frame, days))
     return {
-        output: {
-            day: dataclasses.replace(partition, made_from=made_from[day], counts=cleaned.counts[day])
-            for day, partition in partitions.items()
-        }
-        for output, partitions in written.items()
+        day: dataclasses.replace(partition, counts={**cleaned.counts[day], **waiting[day]})
+        for day, partition in written.items()
     }

@@ -6,10 +6,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from feature_store.schema import EVENTS, ORDERS, SOURCE_TABLES
+from feature_store.schema import EVENTS, MAPPABLE_TABLES, ORDERS, SOURCE_TABLES
 from pipeline.cleaning.cleaner import DataCleaner, purchases, split_days, with_partition_day
 from pipeline.cleaning.facts import build_facts
-from pipeline.cleaning.rules import RULES, repair_times
+from pipeline.cleaning.refunds import sum_refunds
+from pipeline.cleaning.rules import RULES
+from pipeline.cleaning.times import repair_times
 from pipeline.settings import Clean
 from pipeline.sources.canonical import arrow_schema
 
@@ -38,20 +40,46 @@ DEFAULTS = {
         "discount": 0.5,
     },
 }
+DEFAULTS["refunds"] = {"refund_id": "r", "order_id": "o", "line_number": 1, "quantity": None, "amount": 1.0}
+DEFAULTS["events"] = {
+    "event_id": "e",
+    "kind": "view",
+    "time": NOON,
+    "user_id": "u",
+    "item_id": "milk",
+    "basket_id": "visit",
+    "quantity": 0.0,
+    "value": 0.0,
+    "discount": 0.0,
+}
 STAMPS = {"created_at": NOON, "updated_at": NOON}
 
 
 def table(name, *rows):
-    schema = arrow_schema(SOURCE_TABLES[name])
+    schema = arrow_schema(MAPPABLE_TABLES[name])
     return pa.Table.from_pylist([{**STAMPS, **DEFAULTS[name], **row} for row in rows], schema=schema)
 
 
-def cleaner(orders=({},), items=({}, {"item_id": "petrol", "department": "FUEL"}), newest_lines=()):
+def cleaner(
+    orders=({},),
+    items=({}, {"item_id": "petrol", "department": "FUEL"}),
+    newest_lines=(),
+    clean=CLEAN,
+    internal=(),
+    refunds=(),
+):
     days = {DAY: table("orders", *orders)}
     frame = repair_times(ORDERS, with_partition_day(days[DAY].to_pandas(), days))
     newest = pd.DataFrame(newest_lines, columns=["order_id", "line_number", "partition_day"])
     facts = build_facts(
-        frame.drop_duplicates("order_id", keep="last"), table("items", *items).to_pandas(), newest, CLEAN
+        frame.drop_duplicates("order_id", keep="last"),
+        table("items", *items).to_pandas(),
+        newest,
+        clean,
+        internal_users=frozenset(internal),
+        refunds=sum_refunds(
+            table("refunds", *refunds).to_pandas(), pd.DataFrame({"order_id": ["o"], "amount": [12.0]})
+        ),
     )
     return DataCleaner(facts)
 
@@ -63,13 +91,13 @@ def clean(name, *rows, by=None):
     return cleaned.frame, {rule: count for rule, count in counts.items() if count and rule != "rows_in"}
 
 
-@pytest.mark.parametrize("name", SOURCE_TABLES)
+@pytest.mark.parametrize("name", MAPPABLE_TABLES)
 def test_good_rows_are_left_alone(name):
     frame, did = clean(name, {})
     assert (len(frame), did) == (1, {})
 
 
-@pytest.mark.parametrize("name", SOURCE_TABLES)
+@pytest.mark.parametrize("name", MAPPABLE_TABLES)
 def test_a_row_delivered_twice_counts_once(name):
     frame, did = clean(name, {}, {})
     assert (len(frame), did) == (1, {"exact_duplicates": 1})
@@ -182,6 +210,109 @@ def test_many_days_at_once_are_cleaned_as_each_alone():
     for day, rows in days.items():
         alone = cleaner().clean("order_items", {day: rows})
         assert dict(split_days(SOURCE_TABLES["order_items"], alone.frame, [day]))[day].equals(split[day])
+
+
+def instant(microseconds):
+    """A time that may lie further out than Python's own."""
+    return pa.scalar(microseconds, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
+
+
+@pytest.mark.parametrize("factor", [1_000, 1 / 1_000, 1 / 1_000_000])
+def test_seconds_and_milliseconds_taken_for_each_other_are_put_right(factor):
+    """A time in milliseconds read as seconds lies in the year 49,000, the other way round in January 1970."""
+    microseconds = int(NOON.timestamp()) * 1_000_000
+    wrong = table("orders", {}).set_column(
+        3, "created_at", pa.array([instant(round(microseconds * factor))], pa.timestamp("us", tz="UTC"))
+    )
+    cleaned = cleaner().clean("orders", {DAY: wrong})
+    assert cleaned.frame["created_at"].tolist() == [pd.Timestamp(NOON)]
+    assert cleaned.counts[DAY]["time_unit_repair"] == 1
+    assert cleaned.counts[DAY]["time_repair"] == 0
+
+
+@pytest.mark.parametrize(("hours", "repaired"), [(8, 1), (5.75, 1), (-5, 0), (0.1, 0)])
+def test_a_row_made_a_zone_after_its_own_change_was_local_time(hours, repaired):
+    made = NOON + dt.timedelta(hours=hours)
+    frame, did = clean("users", {"created_at": made})
+    assert did == ({"time_zone_repair": 1} if repaired else {})
+    assert frame["created_at"].tolist() == [pd.Timestamp(NOON if repaired else made)]
+
+
+def test_repairing_times_again_changes_nothing():
+    days = {DAY: table("orders", {"created_at": NOON + dt.timedelta(hours=8)}, {"created_at": None})}
+    once = repair_times(ORDERS, with_partition_day(days[DAY].to_pandas(), days))
+    assert repair_times(ORDERS, once).equals(once)
+
+
+@pytest.mark.parametrize("name", ["orders", "order_items", "events"])
+def test_internal_users_are_no_customers(name):
+    assert clean(name, {}, by=cleaner(internal=["u"]))[1] == {"internal_users": 1}
+    assert clean(name, {}, by=cleaner(internal=["somebody else"]))[1] == {}
+
+
+def test_who_does_more_in_a_day_than_anybody_can_is_a_machine():
+    strict = Clean(robot_orders_per_day=2, robot_lines_per_day=3)
+    orders = [{"order_id": str(number)} for number in range(3)]
+    by = cleaner(orders=orders, clean=strict)
+    assert clean("orders", *orders, by=by)[1] == {"robots": 3}
+    assert clean("order_items", *({"order_id": str(number)} for number in range(3)), by=by)[1] == {"robots": 3}
+    assert clean("orders", *orders[:2], by=by)[1] == {}
+    lines = [{"line_number": number} for number in range(4)]
+    assert clean("order_items", *lines, by=cleaner(clean=strict))[1] == {"robots": 4}
+    assert clean("order_items", *lines[:3], by=cleaner(clean=strict))[1] == {}
+    clicks = [{"event_id": str(number)} for number in range(4)]
+    assert clean("events", *clicks, by=cleaner(clean=strict))[1] == {"robots": 4}
+
+
+def test_a_history_written_at_one_stroke_is_no_machine():
+    orders = [{"order_id": str(n), "created_at": NOON - dt.timedelta(days=n)} for n in range(9)]
+    by = cleaner(orders=orders, clean=Clean(robot_orders_per_day=1))
+    assert clean("orders", *orders, by=by)[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "rule"),
+    [
+        ("order_items", {"quantity": 1e7}, "impossible_numbers"),
+        ("order_items", {"amount": float("inf")}, "impossible_numbers"),
+        ("order_items", {"discount": -1e9}, "impossible_numbers"),
+        ("prices", {"price": 1e7}, "impossible_price"),
+        ("events", {"value": -1e7}, "impossible_numbers"),
+        ("events", {"kind": "sneeze"}, "unknown_kinds"),
+    ],
+)
+def test_impossible_values_are_dropped(name, row, rule):
+    assert clean(name, row)[1] == {rule: 1}
+
+
+@pytest.mark.parametrize(("discount", "meant"), [(-0.5, 0.5), (None, 0.0)])
+def test_a_discount_is_what_was_taken_off(discount, meant):
+    frame, did = clean("order_items", {"discount": discount})
+    assert (frame["discount"].tolist(), did) == ([meant], {"discount_repair": 1})
+
+
+@pytest.mark.parametrize(
+    ("refund", "left", "rule"),
+    [
+        ({"amount": 1.0}, [(2.0, 2.0)], "refunds_netted"),
+        ({"amount": 1.5, "quantity": 1.0}, [(1.0, 1.5)], "refunds_netted"),
+        ({"amount": 3.0}, [], "refunded"),
+        ({"amount": 0.1, "quantity": 2.0}, [], "refunded"),
+        ({"amount": 6.0, "line_number": None}, [(2.0, 1.5)], "refunds_netted"),
+        ({"amount": 12.0, "line_number": None}, [], "refunded"),
+        ({"amount": 0.0}, [(2.0, 3.0)], None),
+    ],
+)
+def test_what_was_given_back_counts_no_more(refund, left, rule):
+    """Of 2 pieces for 3.00, in an order of 12.00."""
+    frame, did = clean("order_items", {}, by=cleaner(refunds=[refund]))
+    assert list(zip(frame["quantity"], frame["amount"], strict=True)) == left
+    assert did == ({rule: 1} if rule else {})
+
+
+def test_rows_that_wait_say_for_what():
+    cleaned = cleaner().clean("order_items", {DAY: table("order_items", {"order_id": "lost"}, {"item_id": "lost"})})
+    assert cleaned.waiting["reason"].tolist() == ["unknown_orders", "unknown_items"]
 
 
 def test_every_rule_says_why():
