@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from pipeline.errors import SettingsError
+from pipeline.quality.choices import Quality
 from pipeline.workspace import Workspace
 
 PREFIX = "VITRINE_"
@@ -108,9 +109,9 @@ class Training(_Section):
     weeks: int = Field(4, ge=1)
     """Label windows of `horizon_days` each, walking back from the cut; 6 or 10 did not rank better than 4."""
     negatives_per_user: int = Field(50, ge=1)
-    trees: int = Field(100, ge=1)
-    leaves: int = Field(31, ge=2)
-    learning_rate: float = Field(0.1, gt=0)
+    trees: int = Field(150, ge=1)
+    leaves: int = Field(15, ge=2)
+    learning_rate: float = Field(0.08, gt=0)
     min_rows_per_leaf: int = Field(100, ge=1)
     feature_fraction: float = Field(0.6, gt=0, le=1)
     truncation_level: int = Field(30, ge=1)
@@ -193,6 +194,8 @@ class Settings(BaseSettings):
     compute: Compute = Compute()
     extract: Extract = Extract()
     clean: Clean = Clean()
+    quality: Quality = Quality()
+    """`config/quality.yaml`."""
     evaluation: Evaluation = Evaluation()
     training: Training = Training()
     serving: Serving = Serving()
@@ -255,10 +258,11 @@ def layers(
         SettingsError: an unreadable file, or a `VITRINE_` variable that names no setting.
     """
     folder = config_folder()
-    scenes = folder / "scenes.yaml"
+    scenes, quality = folder / "scenes.yaml", folder / "quality.yaml"
     named = tuple(Path(path) for path in os.environ.get(f"{PREFIX}CONFIG", "").split(",") if path)
     return [
         (_shown(scenes), {"scenes": _from_file(scenes)}),
+        (_shown(quality), {"quality": _from_file(quality)}),
         *((_shown(path), _from_file(path)) for path in (folder / "settings.yaml", *named, *overlays)),
         ("environment", _from_environment()),
         ("arguments", dict(arguments or {})),
