@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.cleaning.rule import Rule
 
 EPOCH = dt.date(1970, 1, 1)
-Counts = dict[dt.date, dict[str, int]]
+Counts = Mapping[dt.date, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class DataCleaner:
 def apply_rules(
     table: Table, rules: tuple[Rule, ...], frame: pd.DataFrame, days: list[dt.date], facts: Facts
 ) -> Cleaned:
-    counts: Counts = {
+    counts: dict[dt.date, dict[str, int]] = {
         day: {"rows_in": count} for day, count in _per_day(frame["partition_day"].to_numpy(), days).items()
     }
     waiting = [frame.iloc[:0].assign(reason="")]

@@ -118,7 +118,8 @@ def _order_amounts(raw: RawArchive, line_days: pd.DataFrame) -> pd.DataFrame:
     empty = arrow_schema(ORDER_ITEMS).empty_table().select(columns)
     lines = pa.concat_tables([empty, *kept]).to_pandas()
     newest = lines.drop_duplicates(["order_id", "line_number"], keep="last")
-    return newest[newest["amount"] > 0].groupby("order_id")[["amount"]].sum().reset_index()
+    amounts: pd.DataFrame = newest[newest["amount"] > 0].groupby("order_id")[["amount"]].sum().reset_index()
+    return amounts
 
 
 def _line_days(raw: RawArchive) -> pd.DataFrame:

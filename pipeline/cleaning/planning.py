@@ -41,7 +41,8 @@ def together(work: Work, raw: RawArchive) -> Work:
 
 def names_of_input(raw: RawArchive, settings: Settings, last_day: dt.date) -> Names:
     """What every clean partition up to `last_day` is made of: raw files, rules, and the shop's choices."""
-    choices = f"{VERSION} {settings.clean.model_dump_json()}"
+    set_aside = sorted(rule for rule, action in settings.quality.actions.items() if action == "quarantine")
+    choices = f"{VERSION} {settings.clean.model_dump_json()} {set_aside}"
     bounds = bounds_made_from(raw, list(raw.known[ORDER_ITEMS.name]), settings.clean)
     names: Names = {}
     for name, partitions in raw.known.items():

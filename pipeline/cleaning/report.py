@@ -10,7 +10,6 @@ from feature_store.schema import EVENTS
 from pipeline.cleaning.history import bounds_of_months
 from pipeline.cleaning.lookups import RawArchive, read_items
 from pipeline.cleaning.outliers import COLUMNS, month_of
-from pipeline.cleaning.rules import RULES
 from pipeline.quality.page import Tile, page, table
 from pipeline.sources.archive import CLEAN
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
 
+    from pipeline.cleaning.rule import Rule
     from pipeline.settings import Clean
     from pipeline.sources.ledger import Ledger, Partition
 
@@ -25,12 +25,14 @@ SUMS = ("rows_in", "changed", "dropped", "quarantined", "rows_out")
 SHOP = "(the whole shop)"
 
 
-def cleaning_report(ledger: Ledger, day: dt.date, last_day: dt.date) -> dict[str, Any]:
+def cleaning_report(
+    ledger: Ledger, day: dt.date, last_day: dt.date, rules: Mapping[str, tuple[Rule, ...]]
+) -> dict[str, Any]:
     """The report of all partitions up to `last_day`, the same whether they were cleaned in one run or in many."""
     known = {
-        name: {each: p for each, p in ledger.partitions(CLEAN, name).items() if each <= last_day} for name in RULES
+        name: {each: p for each, p in ledger.partitions(CLEAN, name).items() if each <= last_day} for name in rules
     }
-    tables = {name: _table(name, partitions) for name, partitions in known.items() if _has_own_rows(partitions)}
+    tables = {name: _table(rules[name], partitions) for name, partitions in known.items() if _has_own_rows(partitions)}
     total = {key: sum(each[key] for each in tables.values()) for key in SUMS}
     events = sum(partition.rows for partition in known[EVENTS.name].values())
     return {"day": str(day), "through": str(last_day), "total": {**total, "events": events}, "tables": tables}
@@ -41,18 +43,18 @@ def _has_own_rows(partitions: Mapping[dt.date, Partition]) -> bool:
     return any("rows_in" in partition.counts for partition in partitions.values())
 
 
-def _table(name: str, partitions: Mapping[dt.date, Partition]) -> dict[str, Any]:
+def _table(of_table: tuple[Rule, ...], partitions: Mapping[dt.date, Partition]) -> dict[str, Any]:
     def total(count: str) -> int:
         return sum(partition.counts.get(count, 0) for partition in partitions.values())
 
     rows = rows_in = total("rows_in")
-    rules, sums = [], {"changed": 0, "dropped": 0, "quarantined": 0}
-    for rule in RULES[name]:
+    told, sums = [], {"changed": 0, "dropped": 0, "quarantined": 0}
+    for rule in of_table:
         count = total(rule.name)
-        rules.append({"rule": rule.name, "why": rule.why, "rows_in": rows, rule.effect: count})
+        told.append({"rule": rule.name, "why": rule.why, "rows_in": rows, rule.effect: count})
         sums[rule.effect] += count
         rows -= 0 if rule.effect == "changed" else count
-    return {"partitions": len(partitions), "rows_in": rows_in, **sums, "rows_out": rows, "rules": rules}
+    return {"partitions": len(partitions), "rows_in": rows_in, **sums, "rows_out": rows, "rules": told}
 
 
 def bounds_report(raw: RawArchive, last_day: dt.date, clean: Clean) -> dict[str, Any]:

@@ -72,5 +72,7 @@ class Quality(BaseModel):
                 near = get_close_matches(rule, known, n=1, cutoff=0)[0]
                 raise ValueError(f"names of rules; `{rule}` is none, the nearest is `{near}`")
             if action == "quarantine" and not concerns_rows(rule):
-                raise ValueError(f"`block` or `warn` for `{rule}`: it speaks of the whole partition, not of single rows")
+                raise ValueError(
+                    f"`block` or `warn` for `{rule}`: it speaks of the whole partition, not of single rows"
+                )
         return actions

@@ -6,36 +6,50 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feature_store.schema import EVENT_KINDS, EVENTS, ITEMS, ORDER_ITEMS, ORDERS, PRICES, TABLES, USERS
+from feature_store.schema import (
+    EVENT_KINDS,
+    EVENTS,
+    ITEMS,
+    MAPPABLE_TABLES,
+    ORDER_ITEMS,
+    ORDERS,
+    PRICES,
+    REFUNDS,
+    USERS,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
 
 EARLIEST = "1990-01-01"
+TYPE, NOT_NULL, UNIQUE = "type", "not_null", "unique"
+"""Rules that follow from the schema: a column's type, that it is filled, that a key comes once in a partition."""
 
 
 @dataclass(frozen=True)
 class ValueRule:
     """What every value of a column must be. `holds` gets the column and the start of the row's partition day."""
 
+    name: str
     says: str
     holds: Callable[[pd.Series, pd.Series], pd.Series]
 
 
-POSITIVE = ValueRule("more than 0", lambda values, _day: values > 0)
-NOT_NEGATIVE = ValueRule("0 or more", lambda values, _day: values >= 0)
-FILLED = ValueRule("not empty", lambda values, _day: values.str.len() > 0)
-KIND = ValueRule(f"one of {', '.join(EVENT_KINDS)}", lambda values, _day: values.isin(EVENT_KINDS))
+POSITIVE = ValueRule("positive", "more than 0", lambda values, _day: values > 0)
+NOT_NEGATIVE = ValueRule("not_negative", "0 or more", lambda values, _day: values >= 0)
+FILLED = ValueRule("filled", "not empty", lambda values, _day: values.str.len() > 0)
+KIND = ValueRule("known_kind", f"one of {', '.join(EVENT_KINDS)}", lambda values, _day: values.isin(EVENT_KINDS))
 IN_PARTITION = ValueRule(
-    "a time of its partition's day", lambda values, day: (values >= day) & (values < day + _one_day())
+    "in_partition", "a time of its partition's day", lambda values, day: (values >= day) & (values < day + _one_day())
 )
 PAST = ValueRule(
+    "past",
     f"from {EARLIEST} to the end of its partition's day",
     lambda values, day: (values >= _earliest()) & (values < day + _one_day()),
 )
-SANE = ValueRule(f"{EARLIEST} or later", lambda values, _day: values >= _earliest())
+SANE = ValueRule("sane", f"{EARLIEST} or later", lambda values, _day: values >= _earliest())
 _STAMPS = {"created_at": PAST, "updated_at": IN_PARTITION}
 
 VALUE_RULES: dict[str, dict[str, ValueRule]] = {
@@ -51,6 +65,7 @@ VALUE_RULES: dict[str, dict[str, ValueRule]] = {
         "discount": NOT_NEGATIVE,
         **_STAMPS,
     },
+    REFUNDS.name: {"refund_id": FILLED, "order_id": FILLED, "amount": POSITIVE, **_STAMPS},
     EVENTS.name: {
         "event_id": FILLED,
         "kind": KIND,
@@ -66,10 +81,33 @@ VALUE_RULES: dict[str, dict[str, ValueRule]] = {
 }
 
 
-def contract_id(name: str) -> str:
-    """Changes when schema or rules of the table do: partitions that kept another contract are validated again."""
+def rule_names() -> tuple[str, ...]:
+    """Every rule of every table, as `config/quality.yaml` names it: `table.column.rule`."""
+    names = []
+    for table in MAPPABLE_TABLES.values():
+        for column, definition in table.columns.items():
+            names.append(f"{table.name}.{column}.{TYPE}")
+            if not definition.nullable:
+                names.append(f"{table.name}.{column}.{NOT_NULL}")
+            if rule := VALUE_RULES[table.name].get(column):
+                names.append(f"{table.name}.{column}.{rule.name}")
+        names.append(f"{table.name}.key.{UNIQUE}")
+    return tuple(names)
+
+
+def concerns_rows(rule: str) -> bool:
+    """Whether single rows break it, so that they can be taken out; a wrong type or a repeated key is of the table."""
+    return not rule.endswith((f".{TYPE}", f".{UNIQUE}"))
+
+
+def contract_id(name: str, actions: Mapping[str, str]) -> str:
+    """Changes when schema, rules or actions of the table do: partitions that kept another contract are looked at again.
+
+    actions: `quality.actions` of the settings
+    """
     rules = sorted((column, rule.says) for column, rule in VALUE_RULES[name].items())
-    return hashlib.sha256(f"{TABLES[name]} {rules}".encode()).hexdigest()[:16]
+    of_table = sorted(item for item in actions.items() if item[0].startswith(f"{name}."))
+    return hashlib.sha256(f"{MAPPABLE_TABLES[name]} {rules} {of_table}".encode()).hexdigest()[:16]
 
 
 def _one_day() -> pd.Timedelta:

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import json
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -13,7 +14,8 @@ import pandas as pd
 from feature_store.errors import ArchiveError
 from feature_store.schema import EVENTS, MAPPABLE_TABLES, ORDER_ITEMS, ORDERS, SOURCE_TABLES, TABLES
 from pipeline.atomic import sweep, write_text
-from pipeline.cleaning.cleaner import Cleaned, DataCleaner, purchases, rows_per_day, split_days
+from pipeline.cleaning.cleaner import Cleaned, DataCleaner, apply_rules, purchases, rows_per_day, split_days
+from pipeline.cleaning.contract_rules import all_rules, quarantining
 from pipeline.cleaning.lookups import RawArchive, Work, changed_behind, read_lookups, with_bounds
 from pipeline.cleaning.planning import Names, days_to_clean, names_of_input, together
 from pipeline.cleaning.quarantine import COUNT, write_quarantine
@@ -51,7 +53,7 @@ def clean(day: dt.date, settings: Settings) -> StageResult:
         made_from = names_of_input(raw, settings, last_day)
         work = days_to_clean(ledger, raw, made_from, settings)
         written = _clean(work, made_from, raw, ledger, settings) if any(work.values()) else {}
-        report = cleaning_report(ledger, day, last_day)
+        report = cleaning_report(ledger, day, last_day, all_rules(settings.quality.actions))
         report["outliers"] = bounds_report(raw, last_day, settings.clean)
     folder = workspace.reports(day)
     write_text(folder / "clean.json", json.dumps(report, indent=2) + "\n")
@@ -92,7 +94,8 @@ def _clean(work: Work, made_from: Names, raw: RawArchive, ledger: Ledger, settin
     lookups = read_lookups(raw, settings.clean)
     again = changed_behind(work, raw, lookups, ledger)
     work = together({name: days | again[name] for name, days in work.items()}, raw)
-    cleaner = DataCleaner(with_bounds(lookups, raw, work[ORDER_ITEMS.name]))
+    rules = all_rules(settings.quality.actions)
+    cleaner = DataCleaner(with_bounds(lookups, raw, work[ORDER_ITEMS.name]), rules)
     written: Written = {name: {} for name in MAPPABLE_TABLES}
     lead = {**work, ORDER_ITEMS.name: work[EVENTS.name], EVENTS.name: set()}
     blocks = [(name, block) for name in MAPPABLE_TABLES for block in _blocks(sorted(lead[name]))]
@@ -121,12 +124,20 @@ def _clean_block(cleaner: DataCleaner, raw: RawArchive, name: str, days: list[dt
     if of_lines := [day for day in days if day in raw.known[name]]:
         lines = cleaner.clean(name, raw.read(name, of_lines))
         written[name] = _write(name, lines, of_lines, settings)
-        bought = purchases(lines.frame, cleaner.facts)
-        parts.append(Cleaned(bought, rows_per_day(bought, of_lines, "purchases"), bought.iloc[:0].assign(reason="")))
+        parts.append(_purchases(cleaner, lines, of_lines, settings))
     if of_events := [day for day in days if day in raw.known[EVENTS.name]]:
         parts.append(cleaner.clean(EVENTS.name, raw.read(EVENTS.name, of_events)))
     written[EVENTS.name] = _write(EVENTS.name, _joined(parts, days), days, settings)
     return written
+
+
+def _purchases(cleaner: DataCleaner, lines: Cleaned, days: list[dt.date], settings: Settings) -> Cleaned:
+    """Clean lines as events; rows that the contract of events sets aside are counted like those of any other."""
+    bought, rules = purchases(lines.frame, cleaner.facts), quarantining(settings.quality.actions)[EVENTS.name]
+    kept = apply_rules(EVENTS, rules, bought, days, cleaner.facts)
+    counts = rows_per_day(kept.frame, days, "purchases")
+    held = {day: {rule.name: kept.counts[day][rule.name] for rule in rules} for day in days}
+    return dataclasses.replace(kept, counts={day: {**counts[day], **held[day]} for day in days})
 
 
 def _joined(parts: list[Cleaned], days: list[dt.date]) -> Cleaned:
@@ -134,9 +145,12 @@ def _joined(parts: list[Cleaned], days: list[dt.date]) -> Cleaned:
     if len(parts) == 1:
         return parts[0]
     frames = [part.frame[[*EVENTS.columns, "partition_day"]] for part in parts]
-    counts = {day: {key: n for part in parts for key, n in part.counts.get(day, {}).items()} for day in days}
+    counts: dict[dt.date, Counter[str]] = {day: Counter() for day in days}
+    for part in parts:
+        for day, of_day in part.counts.items():
+            counts[day].update(of_day)
     waiting = pd.concat([part.waiting for part in parts])
-    return Cleaned(pd.concat(frames).sort_values("partition_day", kind="stable"), counts, waiting)
+    return Cleaned(pd.concat(frames).sort_values("partition_day", kind="stable"), {**counts}, waiting)
 
 
 def _write(name: str, cleaned: Cleaned, days: list[dt.date], settings: Settings) -> dict[dt.date, Partition]:

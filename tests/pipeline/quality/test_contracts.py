@@ -5,9 +5,9 @@ import datetime as dt
 import pyarrow as pa
 import pytest
 
-from feature_store.schema import TABLES
+from feature_store.schema import MAPPABLE_TABLES as TABLES
 from pipeline.quality.contracts import breaks
-from pipeline.quality.rules import VALUE_RULES, contract_id
+from pipeline.quality.rules import VALUE_RULES, contract_id, rule_names
 from pipeline.sources.canonical import arrow_schema
 
 DAY = dt.date(2017, 7, 1)
@@ -85,6 +85,7 @@ VALUES_OF_ANOTHER = {
     "prices": NOON + dt.timedelta(1),
     "orders": "b",
     "order_items": 2,
+    "refunds": "b",
     "events": "b",
 }
 
@@ -112,4 +113,19 @@ def test_the_same_key_on_two_days_is_two_versions():
 
 
 def test_every_table_has_a_contract_of_its_own():
-    assert len({contract_id(name) for name in TABLES}) == len(TABLES)
+    assert len({contract_id(name, {}) for name in TABLES}) == len(TABLES)
+
+
+def test_what_happens_to_a_broken_rule_is_told_with_it():
+    rows = pa.Table.from_pylist([row("orders", user_id="")], schema=arrow_schema(TABLES["orders"]))
+    (found,) = breaks(TABLES["orders"], {DAY: rows}, {"orders.user_id.filled": "warn"})
+    assert (found.name, found.action, found.counts) == ("orders.user_id.filled", "warn", {DAY: 1})
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_break_is_named_as_the_settings_name_its_rule(name):
+    key, column = TABLES[name].key[-1], next(c for c, d in TABLES[name].columns.items() if not d.nullable)
+    rows = [row(name), row(name), row(name, **{key: VALUES_OF_ANOTHER[name], column: None})]
+    table = pa.Table.from_pylist(rows, schema=arrow_schema(TABLES[name]))
+    found = {each.name for each in breaks(TABLES[name], {DAY: table})}
+    assert {f"{name}.{column}.not_null", f"{name}.key.unique"} <= found <= set(rule_names())

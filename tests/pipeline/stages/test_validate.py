@@ -9,12 +9,17 @@ from feature_store.schema import TABLES
 from pipeline.errors import DataContractError
 from pipeline.sources.archive import CLEAN, partition_file, write_partitions
 from pipeline.sources.ledger import open_ledger
+from pipeline.stages.clean import clean
 from pipeline.stages.validate import validate
 from tests.pipeline.stages.archives import DAY, archive_of, fingerprints
 
 
 def report(made):
     return json.loads((made.workspace.reports(DAY) / "validate.json").read_text())
+
+
+def with_actions(made, actions):
+    return made.model_copy(update={"quality": made.quality.model_copy(update={"actions": actions})})
 
 
 def spoil(made, name, column, value):
@@ -46,10 +51,11 @@ def test_a_broken_contract_stops_the_run_and_says_everything(archive):
     with pytest.raises(DataContractError) as error:
         validate(DAY, archive)
     message = str(error.value)
-    assert "events: column `value` (more than 0) in 2 rows, partitions 2017-01-10, the first: {'event_id': " in message
-    assert "orders: column `user_id` (not null) in 2 rows" in message
+    rule = "events.value.not_negative: column `value` (0 or more)"
+    assert f"{rule} in 2 rows, partitions 2017-01-10, the first: {{'event_id': " in message
+    assert "orders.user_id.not_null: column `user_id` (not null) in 2 rows" in message
     assert not report(archive)["kept"]
-    assert report(archive)["tables"]["events"]["breaks"][0]["count"] == 2
+    assert report(archive)["tables"]["events"]["breaks"][0]["counts"] == {str(DAY): 2}
 
 
 def test_a_broken_contract_stops_the_next_run_too(archive):
@@ -57,6 +63,29 @@ def test_a_broken_contract_stops_the_next_run_too(archive):
     for _ in range(2):
         with pytest.raises(DataContractError, match="price"):
             validate(DAY, archive)
+
+
+def test_a_rule_that_warns_says_so_every_time_and_the_run_goes_on(archive):
+    spoil(archive, "events", "value", -1.0)
+    lenient = with_actions(archive, {"events.value.not_negative": "warn"})
+    for looked_at in (True, False):
+        result = validate(DAY, lenient)
+        assert (result.counts["rows_warned_of"], result.rows > 0) == (2, looked_at)
+        assert report(archive)["tables"]["events"]["warnings"] == {"events.value.not_negative": 2}
+    with pytest.raises(DataContractError, match="value"):
+        validate(DAY, archive)
+
+
+def test_a_rule_that_sets_rows_aside_never_lets_them_into_the_clean_archive(archive):
+    """The demo shop breaks nothing, so that its archive is the same whatever happens to what breaks."""
+    before = archive_of(archive)
+    strict = with_actions(archive, {"users.segment.type": "warn", "order_items.amount.positive": "quarantine"})
+    clean(DAY, strict)
+    assert archive_of(archive) == before
+    assert not list(archive.workspace.quarantine.rglob("*.parquet"))
+    validate(DAY, strict)
+    clean(DAY, archive)
+    assert archive_of(archive) == before
 
 
 def test_validation_needs_no_source(archive):
