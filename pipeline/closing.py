@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.stage import StageResult
 
 SHOWN_ITEMS = 10
+SHOWN_METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20", "hit@10")
 _MEGABYTE = 1024 * 1024
 _TYPICAL_BASKETS = 30
 """The user shown is the first with at least this many events: enough to see taste in the list."""
@@ -34,7 +35,7 @@ def stage_table(results: Sequence[StageResult]) -> Table:
     for name, right in (("stage", False), ("rows", True), ("seconds", True), ("peak MB", True), ("", False)):
         table.add_column(name, justify="right" if right else "left")
     for result in results:
-        counts = "  ".join(f"{name} {value:,.4g}" for name, value in list(result.counts.items())[:4])
+        counts = "  ".join(f"{name} {value:,.4g}" for name, value in list(result.counts.items())[:3])
         peak = f"{result.peak_memory_bytes / _MEGABYTE:,.0f}"
         table.add_row(result.stage, f"{result.rows:,}", f"{result.seconds:.1f}", peak, counts)
     highest = max((result.peak_memory_bytes for result in results), default=0)
@@ -48,8 +49,8 @@ def metric_table(report: Mapping[str, Any]) -> Table:
     first, last = report["judged"]
     table = Table(title=f"Next purchases of {report['users']:,} users, {first} … {last}", title_justify="left")
     models: Mapping[str, Mapping[str, float]] = report["models"]
-    names = list(next(iter(models.values())))
-    table.add_column("model")
+    names = [name for name in SHOWN_METRICS if name in next(iter(models.values()))]
+    table.add_column("model", no_wrap=True)
     for name in names:
         table.add_column(name, justify="right")
     best = {name: max(values[name] for values in models.values()) for name in names}
