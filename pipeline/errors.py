@@ -47,3 +47,7 @@ class ReleaseError(PipelineError):
 
 class ReloadError(PipelineError):
     """Serving could not be told of a release, or refused it."""
+
+
+class ObjectStoreError(SourceError):
+    """An object store cannot be reached, refuses, or holds something else than was written."""

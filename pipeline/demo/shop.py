@@ -17,6 +17,7 @@ from pipeline.demo.journey import journey_tables
 from pipeline.demo.tables import METADATA
 from pipeline.errors import SourceError
 from pipeline.progress import track
+from pipeline.sources.mapping import load_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,9 +33,9 @@ LOADING = "__loading"
 
 
 def ensure_demo_shop(settings: Settings) -> bool:
-    """Whether the demo shop had to be loaded: only when the settings name no database and the file is not there yet."""
+    """Whether the demo shop had to be loaded: only when no shop is named, and it is not there."""
     path = settings.workspace.demo_shop
-    if settings.database_url is not None or path.exists():
+    if settings.database_url is not None or path.exists() or load_mapping(settings).files is not None:
         return False
     load_demo_shop(f"sqlite:///{path}")
     return True

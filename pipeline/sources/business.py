@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pipeline.settings import Settings
-    from pipeline.sources.source import Shape
+    from pipeline.sources.source import Shape, Source
 
 EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 """Cursors before it are no times (MySQL's zero dates, epoch zero); such rows cannot be found by windows."""
@@ -144,14 +144,21 @@ class BusinessSource:
 
 
 @contextmanager
-def open_source(settings: Settings) -> Iterator[BusinessSource]:
+def open_source(settings: Settings) -> Iterator[Source]:
     """The shop that the settings name, connected and checked.
 
     Raises:
         SourceError: it cannot be reached, or has none of the mapping's tables as the mapping says; one that
             lacks some tables or columns raises when these are read.
     """
-    mapping, url = load_mapping(settings), source_url(settings)
+    mapping = load_mapping(settings)
+    if mapping.files is not None:
+        from pipeline.sources.file_source import open_files
+
+        with open_files(mapping) as files:
+            yield files
+        return
+    url = source_url(settings)
     with session(url, settings.extract) as opened, database_errors(url):
         yield BusinessSource(opened, mapping, check_tables(opened.connection, mapping))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -22,6 +23,7 @@ ARROW_TYPES = {
     "time": pa.timestamp("us", tz="UTC"),
 }
 _NAIVE = pa.timestamp("us")
+_OFFSET = re.compile(r":\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)$")
 _ZERO_DATE = "0000-00-00"
 """What MySQL keeps where an application had no date; it means that there is none."""
 
@@ -37,7 +39,7 @@ def canonical_column(values: Sequence[Any] | pa.Array, column: Column, zone: str
     Raises:
         SourceError: a value that is no such thing, e.g. a word in a column of numbers.
     """
-    array = values if isinstance(values, pa.Array) else _array(values)
+    array = values if isinstance(values, pa.Array) else plain_array(values)
     target = ARROW_TYPES[column.type]
     try:
         return _times(array, zone) if column.type == "time" else _plain(array, target)
@@ -50,7 +52,7 @@ def canonical_column(values: Sequence[Any] | pa.Array, column: Column, zone: str
         ) from error
 
 
-def _array(values: Sequence[Any]) -> pa.Array:
+def plain_array(values: Sequence[Any]) -> pa.Array:
     """Arrow's own reading; columns of mixed types (SQLite, MySQL's zero dates) go through text."""
     first = next((value for value in values if value is not None), None)
     if isinstance(first, dt.datetime) and first.tzinfo is not None:
@@ -77,9 +79,17 @@ def _is_whole(array: pa.Array) -> bool:
     return bool(pc.all(pc.equal(pc.floor(array), array)).as_py())
 
 
+def _says_its_zone(texts: pa.Array) -> bool:
+    """Whether the times end in Z or an offset; Arrow refuses a column that mixes both."""
+    first = next((text for text in texts.to_pylist() if text), "")
+    return bool(_OFFSET.search(first))
+
+
 def _times(array: pa.Array, zone: str) -> pa.Array:
-    if pa.types.is_string(array.type):
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         array = pc.if_else(pc.starts_with(array, _ZERO_DATE), pa.scalar(None, pa.string()), array)
+        if _says_its_zone(array):
+            return array.cast(ARROW_TYPES["time"])
         array = array.cast(_NAIVE)
     elif pa.types.is_date(array.type) or (pa.types.is_timestamp(array.type) and array.type.tz is None):
         array = array.cast(_NAIVE)

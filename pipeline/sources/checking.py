@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from feature_store.schema import SOURCE_TABLES
+from pipeline.demo.shop import ensure_demo_shop
 from pipeline.errors import SourceError
 from pipeline.sources.connection import connection, database_errors, source_url
+from pipeline.sources.file_source import open_files
 from pipeline.sources.findings import Finding, findings
 from pipeline.sources.introspect import first_rows, look
 from pipeline.sources.mapping import load_mapping
@@ -32,6 +34,10 @@ def check_source(settings: Settings) -> list[Finding]:
         SourceError: the shop cannot be reached.
     """
     mapping = load_mapping(settings)
+    if mapping.files is not None:
+        with open_files(mapping) as files:
+            return findings(mapping, files.look(), files.sample)
+    ensure_demo_shop(settings)
     with connection(source_url(settings)) as opened:
 
         def sample(name: str, columns: list[str]) -> dict[str, list[Any]]:
