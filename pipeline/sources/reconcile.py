@@ -226,7 +226,7 @@ class Comparison:
             f"CREATE TABLE gone AS SELECT {self.key} FROM live WHERE day IN ({listed}) AND NOT EXISTS"
             f" (SELECT 1 FROM source AS s WHERE {self._same('s', 'live')})"
         )
-        untrue = self.connection.execute(
+        untrue = self.connection.sql(
             f"SELECT {self.key}, day FROM held WHERE EXISTS (SELECT 1 FROM gone WHERE {self._same('gone', 'held')})"
             f" OR day IN ({listed}) AND EXISTS (SELECT 1 FROM source AS s WHERE {self._same('s', 'held')}"
             f" AND s.due AND held.moment > s.moment)"

@@ -199,7 +199,7 @@ def test_two_broken_tables_are_told_together(small_shop, short):
     with changed(small_shop) as shop:
         shop.execute("DROP TABLE item_prices")
         shop.execute("ALTER TABLE items RENAME title TO name")
-    with pytest.raises(SourceError, match="2 tables.*title.*item_prices"):
+    with pytest.raises(SourceError, match=r"2 tables.*title.*item_prices"):
         extract(DAY, short())
 
 

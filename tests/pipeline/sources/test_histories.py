@@ -1,0 +1,73 @@
+"""Whatever happens in a shop, in the end the archive says what the shop says.
+
+80 histories on SQLite and 25 on MariaDB; `VITRINE_TEST_HISTORIES=3000` tries as many new ones on each.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as hypothesis_settings
+
+from feature_store.schema import SOURCE_TABLES
+from tests.pipeline.sources.histories import HISTORIES, Shop
+
+WANTED = os.environ.get("VITRINE_TEST_HISTORIES")
+
+
+def histories(count):
+    """As many lives; the same ones each time unless more are asked for."""
+    return hypothesis_settings(
+        max_examples=int(WANTED or count),
+        derandomize=WANTED is None,
+        deadline=None,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],  # shrinking hundreds of extractions takes minutes: a history is short
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@pytest.fixture
+def live(settings, tmp_path):
+    """`live(url, history)`: a shop of its own that lived through a history, extracted and compared in the end."""
+    shops = []
+
+    def run(url, history):
+        made = settings(
+            work_dir=tmp_path / str(len(shops)),
+            database_url=url or f"sqlite:///{tmp_path}/{len(shops)}.db",
+            evaluation={"horizon_days": 1, "holdout": "preceding"},
+            extract={"reconcile_every": 3, "page_rows": 2},
+        )
+        shop = Shop(made.database_url.get_secret_value(), made)
+        shops.append(shop)
+        try:
+            for operation in history:
+                shop.apply(operation)
+            shop.finish()
+            check(shop)
+        finally:
+            shop.engine.dispose()
+
+    return run
+
+
+def check(shop):
+    for name in SOURCE_TABLES:
+        source, archived, lost = shop.source_rows(name), shop.archived_rows(name), shop.lost(name)
+        assert {key: row for key, row in archived.items() if key not in lost} == source
+    assert shop.reconcile() == [], "a second look finds nothing"
+
+
+@histories(80)
+@given(HISTORIES)
+def test_the_archive_equals_a_sqlite_shop(live, history):
+    live(None, history)
+
+
+@histories(25)
+@given(HISTORIES)
+def test_the_archive_equals_a_mariadb_shop(live, mysql_database, history):
+    live(mysql_database, history)
