@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from feature_store.errors import VitrineError
+from pipeline import archive_commands
 from pipeline.cli_source import source
 from pipeline.errors import SettingsError
 from pipeline.logs import configure_logging
@@ -23,6 +24,7 @@ from pipeline.settings import Settings, load_settings, origins
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 demo = typer.Typer(no_args_is_help=True, help="The demo shop.")
 app.add_typer(demo, name="demo")
+app.add_typer(archive_commands.app)
 app.add_typer(source, name="source")
 out = Console()
 
@@ -219,6 +221,57 @@ def demo_load(
     counts = load_demo_shop(database_url or f"sqlite:///{settings.workspace.demo_shop}", households=households)
     for table, rows in counts.items():
         out.print(f"{table:12} {rows:>12,}")
+
+
+MatomoUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--matomo-url", help="SQLAlchemy URL of an empty database; default: the SQLite file in the work folder."
+    ),
+]
+
+
+@demo.command("shop")
+def demo_shop(
+    matomo_url: MatomoUrl = None,
+    households: Annotated[int, typer.Option(min=1, help="Households whose visits are simulated.")] = 100,
+    days: Annotated[int, typer.Option(min=1, help="Days before and with --to.")] = 60,
+    to: Annotated[str | None, typer.Option(help="Where the clock stands; default: the last day of a run.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed makes other visits; default: `seed`.")] = None,
+) -> None:
+    """Load the demo shop and SIMULATE a storefront around its real baskets: a Matomo database with a known truth."""
+    from pipeline.demo.shop import ensure_demo_shop
+    from pipeline.demo.storefront import make_storefront, storefront_url, write_truth
+    from pipeline.demo.storefront_truth import Truth
+
+    settings = _settings()
+    ensure_demo_shop(settings)
+    last = _day(to, settings) if to else settings.last_judged(_day(None, settings))
+    url, truth = matomo_url or storefront_url(settings), Truth(seed=settings.seed if seed is None else seed)
+    first = last - dt.timedelta(days=days - 1)
+    _print_storefront(make_storefront(url, households=households, first=first, through=last, truth=truth))
+    write_truth(settings.workspace.demo_truth, url)
+    out.print(f"simulated through {last}; what is true of it: {settings.workspace.demo_truth}")
+
+
+@demo.command("advance")
+def demo_advance(
+    to: Annotated[str, typer.Option(help="The day, YYYY-MM-DD, to whose end the clock is moved.")],
+    matomo_url: MatomoUrl = None,
+) -> None:
+    """Move the clock of the simulated storefront: new visits, late rows, carts that become orders."""
+    from pipeline.demo.storefront import advance, storefront_url, write_truth
+
+    settings = _settings()
+    last, url = _day(to, settings), matomo_url or storefront_url(settings)
+    _print_storefront(advance(url, last))
+    write_truth(settings.workspace.demo_truth, url)
+    out.print(f"simulated through {last}; what is true of it: {settings.workspace.demo_truth}")
+
+
+def _print_storefront(counts: dict[str, int]) -> None:
+    for table, rows in counts.items():
+        out.print(f"{table:28} {rows:>12,}")
 
 
 def main() -> None:

@@ -46,6 +46,11 @@ class Workspace:
         return self.root / "demo" / "matomo.db"
 
     @property
+    def demo_truth(self) -> Path:
+        """What is true of the simulated storefront."""
+        return self.root / "demo" / "truth.json"
+
+    @property
     def online_store(self) -> Path:
         return self.root / "feature_store.db"
 

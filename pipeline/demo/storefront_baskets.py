@@ -32,6 +32,7 @@ class Assortment:
     """The items that the households bought, by SKU, and their baskets."""
 
     titles: dict[str, str]
+    """Of sold SKUs that the catalogue lacks, the SKU itself."""
     categories: dict[str, str]
     skus: tuple[str, ...]
     """The sold ones, the most often bought first."""
@@ -48,9 +49,10 @@ def assortment(households: int) -> Assortment:
     counts = per_sku["sku"].value_counts()
     priced = per_sku.drop_duplicates("sku")
     skus = items["product_id"].astype("str")
+    categories = items["product_category"].fillna(items["department"]).fillna("Other")
     return Assortment(
-        titles=dict(zip(skus, items["title"], strict=True)),
-        categories=dict(zip(skus, items["product_category"].fillna(items["department"]).fillna(""), strict=True)),
+        titles={sku: sku for sku in counts.index} | dict(zip(skus, items["title"], strict=True)),
+        categories=dict.fromkeys(counts.index, "Other") | dict(zip(skus, categories, strict=True)),
         skus=tuple(sorted(counts.index, key=lambda sku: (-counts[sku], sku))),
         prices=dict(zip(priced["sku"], (priced["sales_value"] / priced["quantity"]).round(2), strict=True)),
         by_day=_by_day(tables["orders"], per_sku),

@@ -15,6 +15,7 @@ from pipeline.sources.business import open_source
 from pipeline.sources.forgotten import Forgotten
 from pipeline.sources.intake import MEND, NEW, ONE_DAY, Intake, Window, start_of
 from pipeline.sources.ledger import open_ledger
+from pipeline.sources.matomo.extraction import bring_up_matomo
 from pipeline.sources.reconcile import is_due, reconcile_table
 from pipeline.sources.watermark import watermark
 from pipeline.stage import StageResult, stage
@@ -51,6 +52,8 @@ def extract(day: dt.date, settings: Settings) -> StageResult:
             for table in tables:
                 with _collected(failures):
                     _bring_up(intake, table, last_day, counts)
+            with _collected(failures):
+                counts |= bring_up_matomo(settings, source.mapping, ledger, day, last_day)
     if failures:
         raise _failed(failures)
     rows = int(sum(counts[table.name] for table in tables))

@@ -91,7 +91,7 @@ def _visits(source: MatomoSource, reached: Reached, overlap: dt.datetime) -> set
     days: set[dt.date] = set()
     for site in source.mapping.sites:
         touched = sa.and_(last >= written(overlap), sa.or_(first < written(overlap), first.is_(None)))
-        new = table.c.idvisit > reached.visit - source.mapping.overlap_ids
+        new = table.c.idvisit > reached.visit - source.mapping.overlap_visits
         for condition in (touched, sa.and_(new, last < written(overlap))):
             rows = source.connection.execute(sa.select(first, last).where(table.c.idsite == site, condition))
             for row in rows:

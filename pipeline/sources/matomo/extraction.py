@@ -9,16 +9,24 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from feature_store.schema import EVENTS
+from pipeline.errors import SettingsError
 from pipeline.progress import track
 from pipeline.sources.archive import RAW, damaged_days, remove_unknown, write_partitions
 from pipeline.sources.canonical import arrow_schema
+from pipeline.sources.forgotten import Forgotten
 from pipeline.sources.ledger import Extraction, Ledger, Partition
 from pipeline.sources.matomo.changes import ONE_DAY, Reached, days_to_read, highest_ids
+from pipeline.sources.matomo.joining import join_events
+from pipeline.sources.matomo.mapping import load_matomo_mapping
+from pipeline.sources.matomo.reader import matomo_url, open_matomo
 from pipeline.sources.matomo.tables import MATOMO_TABLES
 from pipeline.sources.watermark import move_watermark, watermark
 
 if TYPE_CHECKING:
     from feature_store.schema import Table
+    from pipeline.settings import Settings
+    from pipeline.sources.mapping import SourceMapping
     from pipeline.sources.matomo.reader import MatomoSource
     from pipeline.workspace import Workspace
 
@@ -26,6 +34,31 @@ log = logging.getLogger(__name__)
 _IDS = """
 CREATE TABLE IF NOT EXISTS matomo_ids (source TEXT PRIMARY KEY, action INTEGER NOT NULL, visit INTEGER NOT NULL)
 """
+
+
+def bring_up_matomo(
+    settings: Settings, shop: SourceMapping, ledger: Ledger, run_day: dt.date, last_day: dt.date
+) -> dict[str, int]:
+    """Raw `matomo_*` and raw `events` up to `last_day`, where the settings name a Matomo; rows and what was left out.
+
+    Raises:
+        SettingsError: the shop's own mapping fills `events` too.
+        SourceError: Matomo cannot be reached, or lacks a table, a column or a site.
+    """
+    url = matomo_url(settings)
+    if url is None:
+        return {}
+    if EVENTS.name in shop.tables:
+        raise SettingsError(
+            f"mapping `{shop.name}`, table `{EVENTS.name}`",
+            expected="one source of events",
+            found="one in the shop's database and Matomo",
+            remedy="Take `events` out of the mapping, or unset VITRINE_MATOMO_DATABASE_URL.",
+        )
+    mapping = load_matomo_mapping(settings)
+    with open_matomo(url, mapping) as source:
+        counts = extract_matomo(source, ledger, settings.workspace, run_day, last_day)
+    return counts | join_events(ledger, settings.workspace, mapping)
 
 
 def extract_matomo(
@@ -63,8 +96,9 @@ def _read_day(
     """Put one day in place, in all tables at once as far as the ledger tells."""
     started, (start, end) = time.perf_counter(), (_start_of(day), _start_of(day + ONE_DAY))
     pages: dict[str, list[pa.Table]] = {name: [] for name in MATOMO_TABLES}
+    forgotten = Forgotten(ledger)
     for table, page in source.read(start, end):
-        pages[table.name].append(page)
+        pages[table.name].append(forgotten.without(table.name, page))
     written: dict[str, dict[dt.date, Partition]] = {}
     for name, table in MATOMO_TABLES.items():
         written[name] = write_partitions(workspace, RAW, name, [(day, _ordered(pages.pop(name), table))])
@@ -74,7 +108,7 @@ def _read_day(
             rows, before = partitions[day].rows, watermark(ledger, source.mapping.name, name)
             ledger.record_partitions(RAW, name, partitions)
             ledger.record_extraction(
-                Extraction(source.mapping.name, name, run_day, start, end, rows, seconds, before, before)
+                Extraction(source.mapping.name, name, run_day, start, end, rows, seconds, before, before, "mend")
             )
     return {name: partitions[day].rows for name, partitions in written.items()}
 

@@ -51,7 +51,9 @@ class MatomoMapping(_Part):
     overlap_hours: int = Field(24, ge=1)
     """How far behind the watermark every run reads again: a visit is open for 30 minutes, trackers queue for longer."""
     overlap_ids: int = Field(1000, ge=0)
-    """Ids below the highest one seen that are looked at again: an id given early can be committed late."""
+    """Action ids below the highest one seen that are looked at again: an id given early can be committed late."""
+    overlap_visits: int = Field(50, ge=0)
+    """The same for ids of visits."""
 
 
 def load_matomo_mapping(settings: Settings) -> MatomoMapping:

@@ -22,13 +22,13 @@ from pipeline.sources.connection import connection, database_errors
 from pipeline.sources.matomo import actions, baskets, visits
 from pipeline.sources.matomo.catalogue import Catalogue, dimension_columns, read_catalogue
 from pipeline.sources.matomo.codes import visitor
-from pipeline.sources.matomo.mapping import MatomoMapping, load_matomo_mapping
 from pipeline.sources.matomo.tables import BASKETS, EVENTS, FACTS, VISITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pipeline.settings import Settings
+    from pipeline.sources.matomo.mapping import MatomoMapping
 
 PAGE_ROWS = 5_000
 """Rows of Matomo in memory at a time, with what belongs to them."""
@@ -199,14 +199,3 @@ def open_matomo(url: sa.URL, mapping: MatomoMapping) -> Iterator[MatomoSource]:
         catalogue = read_catalogue(opened, mapping)
         names = (mapping.dimensions.position, mapping.dimensions.request)
         yield MatomoSource(url, opened, mapping, catalogue, dimension_columns(opened, catalogue, names))
-
-
-@contextmanager
-def matomo_of(settings: Settings) -> Iterator[MatomoSource | None]:
-    """The Matomo that the settings name; none where they name none."""
-    url = matomo_url(settings)
-    if url is None:
-        yield None
-        return
-    with open_matomo(url, load_matomo_mapping(settings)) as source:
-        yield source
