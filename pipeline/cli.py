@@ -176,9 +176,11 @@ def rollback(name: str) -> None:
     """Make another release the one in use, then tell serving."""
     from pipeline.day_run import load_stage
     from pipeline.recommender import release
+    from pipeline.sources.objectstore_copy import copy_release
 
     settings = _settings()
     release.point_to(settings.releases, name)
+    copy_release(settings.releases / name, settings)
     load_stage("reload")(dt.date.fromisoformat(release.read_manifest(settings.releases / name).day), settings)
     out.print(f"{name} is in use")
 
