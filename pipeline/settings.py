@@ -180,6 +180,10 @@ class Settings(BaseSettings):
     """MLflow tracking and registry; none: the SQLite file in the work folder."""
     releases_dir: Path | None = None
     """None: `releases` in the work folder."""
+    releases_url: str | None = None
+    """oss://bucket/prefix to which each release is copied; none: nowhere."""
+    archive_url: str | None = None
+    """oss://bucket/prefix to which the raw and the clean archive are copied; none: nowhere."""
     source: Path = Path("sources/demo.yaml")
     """Mapping of the business database, below the config folder or absolute."""
     matomo_source: Path = Path("sources/matomo.yaml")

@@ -77,6 +77,19 @@ def read_partition(
     Raises:
         ArchiveError: the file is missing, differs from what the ledger knows, or is no Parquet; names file and remedy.
     """
+    content = partition_bytes(workspace, layer, name, day, known)
+    try:
+        return pq.ParquetFile(pa.BufferReader(content)).read(columns, use_threads=False)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _damaged(layer, partition_file(workspace, layer, name, day), str(error)) from error
+
+
+def partition_bytes(workspace: Workspace, layer: str, name: str, day: dt.date, known: Partition) -> bytes:
+    """The file of one day, whole.
+
+    Raises:
+        ArchiveError: it is missing, or differs from what the ledger knows.
+    """
     path = partition_file(workspace, layer, name, day)
     try:
         content = path.read_bytes()
@@ -84,10 +97,7 @@ def read_partition(
         raise _damaged(layer, path, "no file") from None
     if hashlib.sha256(content).hexdigest() != known.checksum:
         raise _damaged(layer, path, "a file with another checksum")
-    try:
-        return pq.ParquetFile(pa.BufferReader(content)).read(columns, use_threads=False)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise _damaged(layer, path, str(error)) from error
+    return content
 
 
 def damaged_days(workspace: Workspace, layer: str, name: str, known: Mapping[dt.date, Partition]) -> list[dt.date]:

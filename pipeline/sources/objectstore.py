@@ -98,7 +98,7 @@ class OssStore:
                 f"oss://{access.bucket}",
                 expected="the package oss2",
                 found=str(error),
-                remedy="pip install 'vitrine[oss]'",
+                remedy="Install requirements/pipeline.txt: it holds oss2.",
             ) from error
         self._oss2: Any = oss2  # the package has no types
         credentials = EnvironmentVariableCredentialsProvider()

@@ -14,6 +14,7 @@ from pipeline.atomic import atomic_folder
 from pipeline.errors import PipelineError
 from pipeline.recommender import release as releases
 from pipeline.recommender.recall.source import Asker
+from pipeline.sources.objectstore_copy import copy_archive, copy_release
 from pipeline.stage import StageResult, stage
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def publish(day: dt.date, settings: Settings) -> StageResult:
     Raises:
         PipelineError: the partition of an earlier stage is missing (names it).
         ReleaseError: the folder does not verify after writing; the pointer stays.
+        ObjectStoreError: the copy in the object store failed; the release is in use here, and a repeat copies it again.
     """
     workspace = settings.workspace
     parts = {name: getattr(workspace, name)(day) for name in ("train", "recall", "evaluation")}
@@ -59,6 +61,8 @@ def publish(day: dt.date, settings: Settings) -> StageResult:
         staging.rename(target)
     tracking.record_release(target, manifest, settings)
     releases.point_to(settings.releases, name)
+    copy_release(target, settings)
+    copy_archive(settings)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     return StageResult((target,), len(manifest.files), {"bytes": float(size)})
 
