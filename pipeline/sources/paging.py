@@ -59,8 +59,9 @@ class Session:
 
     def close(self) -> None:
         """Let go of the connection, dead or alive."""
-        self.connection.invalidate()
-        self.connection.close()
+        if not self.connection.closed:
+            self.connection.invalidate()
+            self.connection.close()
 
 
 @contextmanager
