@@ -55,6 +55,7 @@ class Archive:
             spill.mkdir(parents=True, exist_ok=True)
             options["temp_directory"] = str(spill)
         self.connection = ibis.duckdb.connect(**options)
+        self.connection.raw_sql("SET enable_progress_bar = false")  # it writes into the output of quiet runs
         self.items = self._load("items", "*")
         self.users = self._load("users", "*")
         self._load("lines", "*, CAST(floor(epoch(time)) AS BIGINT) AS seconds", table="events")
