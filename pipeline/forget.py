@@ -46,6 +46,8 @@ def forget(user: str, settings: Settings) -> Path:
         forgotten.add(ORDER, orders)
         with ledger.transaction():
             forgotten.record(ledger)
+            ledger.unearth("user_id", [user])
+            ledger.unearth("order_id", orders)
         removed = {layer: _from_layer(layer, user, orders, ledger, settings) for layer in (RAW, CLEAN)}
         digest = forgotten.digest(user).hex()
     receipt = {

@@ -142,14 +142,15 @@ def _newest_lines(raw: RawArchive, line_days: pd.DataFrame) -> pd.DataFrame:
 
 def changed_behind(work: Work, raw: RawArchive, lookups: Lookups, ledger: Ledger) -> Work:
     """Days cleaned before that must be cleaned again, because rows of the days in `work` say something new about them:
-    a newer version of an order or a line, an order that its lines waited for, an item that was unknown or moved.
+    a newer version of an order or a line, an order that its lines waited for, an item that was unknown or moved;
+    or because rows that they speak of are gone from the shop.
     """
     again: Work = {name: set() for name in MAPPABLE_TABLES}
     cleaned = {
         name: {day: each for day, each in ledger.partitions(CLEAN, name).items() if day not in work[name]}
         for name in MAPPABLE_TABLES
     }
-    orders = _ids(raw, ORDERS.name, "order_id", work)
+    orders = _ids(raw, ORDERS.name, "order_id", work) | ledger.gone_ids("order_id")
     by_order = _ids(raw, ORDER_ITEMS.name, "order_id", work) | orders | _ids(raw, REFUNDS.name, "order_id", work)
     if lookups.facts.clean.internal_segments:
         users, ordered = _ids(raw, USERS.name, "user_id", work), lookups.facts.orders
@@ -167,6 +168,9 @@ def changed_behind(work: Work, raw: RawArchive, lookups: Lookups, ledger: Ledger
         again[ITEMS.name] |= earlier
         for name in of_items:
             again[name] |= _holding(raw, name, "item_id", items, set(cleaned[name]))
+    gone = ledger.gone_ids("item_id", ITEMS.name)
+    for name in of_items:
+        again[name] |= _holding(raw, name, "item_id", gone, set(cleaned[name]))
     return {name: days & set(cleaned[name]) for name, days in again.items()}
 
 

@@ -15,7 +15,7 @@ from pipeline.sources.canonical import arrow_schema
 from pipeline.sources.daily import by_day
 from pipeline.sources.drift import check_shape, record_shape
 from pipeline.sources.ledger import Extraction, Partition
-from pipeline.sources.merge import merge
+from pipeline.sources.merge import merge, without_keys
 from pipeline.sources.watermark import move_watermark, watermark
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class Taken:
     duplicates: int = 0
     days: set[dt.date] = field(default_factory=set)
     """Those of which there were rows."""
+    gone: list[dict[str, str]] = field(default_factory=list)
+    """What the rows named that were taken away."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Intake:
         after = window.end if window.kind == NEW else before
         with self.ledger.transaction():
             self.ledger.record_partitions(RAW, table.name, taken.written)
+            self.ledger.bury(table.name, taken.gone)
             self.forgotten.record(self.ledger)
             record_shape(self.ledger, self.source, table.name)
             if window.kind == NEW:
@@ -124,7 +127,9 @@ class Intake:
             merged = merge(held, rows, table)
             after = merged.rows if window.kind == NEW else merge(empty, rows, table).rows
             taken.duplicates += merged.duplicates
-            taken.deleted += len(merged.rows) - len(after)
+            if len(merged.rows) > len(after):
+                taken.deleted += len(merged.rows) - len(after)
+                taken.gone += ids_of(without_keys(merged.rows, after, table))
             taken.inserted += merged.inserted
             taken.updated += merged.updated
             if day not in known or window.kind == MEND or not after.equals(held):
@@ -133,6 +138,7 @@ class Intake:
             within = {day for day in known if window.start.date() <= day < window.end.date()}
             for day in sorted(within - taken.days):
                 taken.deleted += known[day].rows
+                taken.gone += ids_of(self._held(table, day, known, window))
                 yield day, empty
 
     def _held(self, table: Table, day: dt.date, known: Mapping[dt.date, Partition], window: Window) -> pa.Table:
@@ -142,6 +148,12 @@ class Intake:
 
     def _known(self, table: Table) -> dict[dt.date, Partition]:
         return self.ledger.partitions(RAW, table.name)
+
+
+def ids_of(rows: pa.Table) -> list[dict[str, str]]:
+    """What rows name: orders, items, users, refunds. Cleaning looks at others that name the same."""
+    named: list[dict[str, str]] = rows.select([name for name in rows.column_names if name.endswith("_id")]).to_pylist()
+    return named
 
 
 def checksum_of(known: Mapping[dt.date, Partition], start: dt.datetime, end: dt.datetime) -> str:

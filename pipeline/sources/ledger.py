@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS partitions (
     made_from TEXT NOT NULL, counts TEXT NOT NULL, contract TEXT, PRIMARY KEY (layer, table_name, day)
 );
 CREATE TABLE IF NOT EXISTS tombstones (
-    id INTEGER PRIMARY KEY, table_name TEXT NOT NULL, key TEXT NOT NULL, found_at TEXT NOT NULL,
+    id INTEGER PRIMARY KEY, table_name TEXT NOT NULL, ids TEXT NOT NULL, found_at TEXT NOT NULL,
     cleaned INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS tombstones_to_clean ON tombstones (table_name) WHERE cleaned = 0;
@@ -159,18 +159,33 @@ class Ledger:
             ],
         )
 
-    def bury(self, table: str, keys: Iterable[tuple[str, ...]]) -> None:
-        """Enter keys whose rows were taken away because the source has them no more; inside a transaction."""
+    def bury(self, table: str, rows: Iterable[Mapping[str, str]]) -> None:
+        """Enter the ids of rows that were taken away because the source has them no more; inside a transaction."""
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         self.connection.executemany(
-            "INSERT INTO tombstones (table_name, key, found_at) VALUES (?, ?, ?)",
-            ((table, json.dumps(key), now) for key in keys),
+            "INSERT INTO tombstones (table_name, ids, found_at) VALUES (?, ?, ?)",
+            ((table, json.dumps(ids, sort_keys=True), now) for ids in rows),
         )
 
-    def unclean_tombstones(self, table: str) -> list[tuple[str, ...]]:
-        """Keys taken away since the last `mark_tombstones_cleaned`."""
-        query = "SELECT key FROM tombstones WHERE table_name = ? AND cleaned = 0"
-        return [tuple(json.loads(key)) for (key,) in self.connection.execute(query, (table,))]
+    def gone_ids(self, column: str, table: str | None = None) -> set[str]:
+        """What rows of a table, or of any, named in `column` that were taken away and not yet seen by cleaning."""
+        found = self.connection.execute(
+            "SELECT DISTINCT json_extract(ids, ?) FROM tombstones"
+            " WHERE cleaned = 0 AND table_name = coalesce(?, table_name)",
+            (f"$.{column}", table),
+        )
+        return {identifier for (identifier,) in found if identifier is not None}
+
+    def unearth(self, column: str, identifiers: Iterable[str]) -> None:
+        """Remove tombstones that name any of these in `column`, because nothing may name them; inside a transaction."""
+        self.connection.executemany(
+            "DELETE FROM tombstones WHERE json_extract(ids, ?) = ?",
+            ((f"$.{column}", identifier) for identifier in identifiers),
+        )
+
+    def has_fresh_tombstones(self) -> bool:
+        """Whether rows were taken away that cleaning has not seen to."""
+        return self.connection.execute("SELECT 1 FROM tombstones WHERE cleaned = 0 LIMIT 1").fetchone() is not None
 
     def mark_tombstones_cleaned(self) -> None:
         """What they meant for other rows has been seen to; inside a transaction."""

@@ -49,5 +49,14 @@ def newest_of_key(rows: pa.Table, table: Table) -> pa.Table:
     return rows if len(last) == len(rows) else rows.take(last[f"{_ROW}_max"].combine_chunks().sort())
 
 
+def without_keys(rows: pa.Table, keys: pa.Table, table: Table) -> pa.Table:
+    """The rows whose key is not among `keys`, in their order."""
+    names = list(table.key)
+    numbered = rows.select(names).append_column(_ROW, pa.array(range(len(rows)), pa.int64()))
+    wanted = keys.select(names).cast(rows.select(names).schema)
+    left = numbered.join(wanted, names, join_type="left anti", use_threads=False)
+    return rows.take(left[_ROW].combine_chunks().sort())
+
+
 def _distinct(rows: pa.Table) -> int:
     return int(rows.group_by(rows.column_names, use_threads=False).aggregate([]).num_rows)

@@ -21,9 +21,9 @@ from pipeline.sources.archive import RAW, partition_file, read_partition, write_
 from pipeline.sources.business import EARLIEST
 from pipeline.sources.canonical import arrow_schema
 from pipeline.sources.daily import by_day
-from pipeline.sources.intake import ONE_DAY, Intake, checksum_of, start_of
+from pipeline.sources.intake import ONE_DAY, Intake, checksum_of, ids_of, start_of
 from pipeline.sources.ledger import Extraction
-from pipeline.sources.merge import merge
+from pipeline.sources.merge import merge, without_keys
 from pipeline.sources.watermark import watermark
 
 if TYPE_CHECKING:
@@ -99,8 +99,9 @@ def reconcile_table(intake: Intake, table: Table, first: Day | None = None, last
     with _comparison(intake, table, through, result) as compared:
         result.differences = [each for each in compared.differences() if _within(each.day, first, last)]
         repairs = compared.repairs({each.day for each in result.differences}) if result.differences else Repairs()
+    result.deleted = repairs.gone
     _repair(intake, table, repairs, result)
-    _record(intake, table, through, result, repairs, time.perf_counter() - started)
+    _record(intake, table, through, result, time.perf_counter() - started)
     for difference in result.differences:
         log.warning("archive and source differed, repaired", extra={"difference": str(difference)})
     if result.unreadable:
@@ -115,12 +116,12 @@ def _within(day: Day, first: Day | None, last: Day | None) -> bool:
 @dataclass(frozen=True)
 class Repairs:
     """read: days that lack rows of the source. remove: by day, the keys whose archived row is no more true.
-    gone: keys that the source has no more.
+    gone: how many keys the source has no more.
     """
 
     read: frozenset[Day] = frozenset()
     remove: dict[Day, pa.Table] = field(default_factory=dict)
-    gone: Sequence[tuple[str, ...]] = ()
+    gone: int = 0
 
 
 @contextmanager
@@ -232,8 +233,8 @@ class Comparison:
             f" AND s.due AND held.moment > s.moment)"
         ).to_arrow_table()
         remove = {day: untrue.filter(pa.compute.equal(untrue["day"], day)) for day in set(untrue["day"].to_pylist())}
-        gone = [tuple(map(str, row)) for row in self.connection.execute(f"SELECT {self.key} FROM gone").fetchall()]
-        return Repairs(frozenset(day for (day,) in missing), remove, gone)
+        (gone,) = self.connection.execute("SELECT count(*) FROM gone").fetchall()[0]
+        return Repairs(frozenset(day for (day,) in missing), remove, int(gone))
 
     def _same(self, one: str, other: str) -> str:
         return " AND ".join(f"{one}.{name} IS NOT DISTINCT FROM {other}.{name}" for name in self.table.key)
@@ -241,25 +242,30 @@ class Comparison:
 
 def _repair(intake: Intake, table: Table, repairs: Repairs, result: Reconciliation) -> None:
     days = sorted(repairs.read | repairs.remove.keys())
-    written = write_partitions(
-        intake.settings.workspace, RAW, table.name, _repaired(intake, table, repairs, days, result)
-    )
-    result.deleted = len(repairs.gone)
+    buried: list[dict[str, str]] = []
+    repaired = _repaired(intake, table, repairs, days, result, buried)
+    written = write_partitions(intake.settings.workspace, RAW, table.name, repaired)
     result.written = sorted(written)
     with intake.ledger.transaction():
         intake.ledger.record_partitions(RAW, table.name, written)
-        intake.ledger.bury(table.name, repairs.gone)
+        intake.ledger.bury(table.name, buried)
         intake.forgotten.record(intake.ledger)
 
 
 def _repaired(
-    intake: Intake, table: Table, repairs: Repairs, days: Sequence[Day], result: Reconciliation
+    intake: Intake,
+    table: Table,
+    repairs: Repairs,
+    days: Sequence[Day],
+    result: Reconciliation,
+    buried: list[dict[str, str]],
 ) -> Iterator[tuple[Day, pa.Table]]:
-    """Each day's rows without those that are no more true, with those that the source has."""
+    """Each day's rows without those that are no more true, with those that the source has; what is `buried` is told."""
     known, empty = intake.ledger.partitions(RAW, table.name), arrow_schema(table).empty_table()
     for day in days:
         held = read_partition(intake.settings.workspace, RAW, table.name, day, known[day]) if day in known else empty
-        kept = _without(held, repairs.remove[day], table) if day in repairs.remove else held
+        kept = without_keys(held, repairs.remove[day], table) if day in repairs.remove else held
+        buried += ids_of(without_keys(held, kept, table)) if len(kept) < len(held) else []
         if day in repairs.read:
             read = dict(by_day(_read(intake, table, day), table)).get(day, empty)
             merged = merge(kept, read, table)
@@ -275,18 +281,7 @@ def _read(intake: Intake, table: Table, day: Day) -> Iterator[pa.Table]:
             yield rows
 
 
-def _without(held: pa.Table, keys: pa.Table, table: Table) -> pa.Table:
-    """Rows of `held` whose key is not among `keys`, in their order."""
-    numbered = held.append_column("vitrine row", pa.array(range(len(held)), pa.int64()))
-    names = list(table.key)
-    wanted = keys.select(names).cast(pa.schema([held.schema.field(name) for name in names]))
-    left = numbered.select([*names, "vitrine row"]).join(wanted, names, join_type="left anti", use_threads=False)
-    return held.take(left["vitrine row"].combine_chunks().sort())
-
-
-def _record(
-    intake: Intake, table: Table, through: dt.datetime, result: Reconciliation, repairs: Repairs, seconds: float
-) -> None:
+def _record(intake: Intake, table: Table, through: dt.datetime, result: Reconciliation, seconds: float) -> None:
     known = intake.ledger.partitions(RAW, table.name)
     start = start_of(min(known, default=through.date()))
     entry = Extraction(
@@ -302,7 +297,7 @@ def _record(
         RECONCILE,
         result.inserted,
         result.updated,
-        len(repairs.gone),
+        result.deleted,
         unreadable=result.unreadable,
         checksum=checksum_of(known, start, through),
         note="; ".join(map(str, result.differences)),

@@ -52,7 +52,8 @@ def clean(day: dt.date, settings: Settings) -> StageResult:
         raw = RawArchive.of(workspace, ledger)
         made_from = names_of_input(raw, settings, last_day)
         work = days_to_clean(ledger, raw, made_from, settings)
-        written = _clean(work, made_from, raw, ledger, settings) if any(work.values()) else {}
+        needed = any(work.values()) or ledger.has_fresh_tombstones()
+        written = _clean(work, made_from, raw, ledger, settings) if needed else {}
         report = cleaning_report(ledger, day, last_day, all_rules(settings.quality.actions))
         report["outliers"] = bounds_report(raw, last_day, settings.clean)
     folder = workspace.reports(day)
@@ -108,6 +109,7 @@ def _clean(work: Work, made_from: Names, raw: RawArchive, ledger: Ledger, settin
     with ledger.transaction():
         for name, partitions in written.items():
             ledger.record_partitions(CLEAN, name, partitions)
+        ledger.mark_tombstones_cleaned()
     return written
 
 

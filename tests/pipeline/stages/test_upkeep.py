@@ -4,9 +4,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import DayOutsideDataError
-from pipeline.sources.archive import RAW, partition_file
+from pipeline.sources.archive import CLEAN, RAW, partition_file
 from pipeline.sources.ledger import open_ledger
 from pipeline.sources.watermark import watermark
+from pipeline.stages.clean import clean
 from pipeline.stages.extract import extract
 from pipeline.upkeep import backfill, reconcile
 from tests.pipeline.stages.archives import DAY, archive_of, changed, fingerprints
@@ -49,7 +50,28 @@ def test_deleted_rows_are_found_by_day_and_taken_away(archive):
     entry = entries(archive, "orders")[-1]
     assert (entry.kind, entry.deleted, entry.note) == ("reconcile", 1, differences[0])
     with open_ledger(archive.workspace.ledger) as ledger:
-        assert ledger.unclean_tombstones("orders") == [(order,)]
+        assert ledger.gone_ids("order_id") == {order}
+
+
+def test_lines_and_events_of_a_deleted_order_leave_the_clean_archive_whatever_their_day(archive):
+    """The shop deleted the order alone; its lines, of another day, are nobody's now."""
+    order = order_of(archive, FIFTH)
+    with changed(archive.workspace.demo_shop) as shop:
+        shop.execute(f"UPDATE order_items SET updated_at = '2017-01-06 10:00:00' WHERE basket_id = {order}")
+    reconcile(None, None, archive)
+    clean(DAY, archive)
+    assert order in clean_events(archive, dt.date(2017, 1, 6))
+    with changed(archive.workspace.demo_shop) as shop:
+        shop.execute(f"DELETE FROM orders WHERE basket_id = {order}")
+    reconcile(None, None, archive)
+    clean(DAY, archive)
+    assert order not in clean_events(archive, dt.date(2017, 1, 6))
+    with open_ledger(archive.workspace.ledger) as ledger:
+        assert not ledger.has_fresh_tombstones()
+
+
+def clean_events(made, day):
+    return set(pq.ParquetFile(partition_file(made.workspace, CLEAN, "events", day)).read()["basket_id"].to_pylist())
 
 
 def test_a_row_committed_days_late_is_found(archive):
