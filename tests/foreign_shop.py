@@ -45,7 +45,7 @@ INSERT INTO artikelpreise SELECT product_id, valid_from, price, updated_at FROM 
 INSERT INTO bestellungen SELECT basket_id, household_id, IF(basket_id % 50 = 0, 'storniert', 'bezahlt'), created_at,
     updated_at, IF(basket_id % 51 = 0, updated_at, NULL) FROM orders;
 INSERT INTO bestellpositionen SELECT basket_id, line_number, product_id, quantity,
-    IF(quantity = 0, 0, sales_value / quantity) FROM order_items;
+    IF(quantity = 0, 0, sales_value / quantity) FROM order_items WHERE product_id IN (SELECT product_id FROM items);
 DROP TABLE users, items, item_prices, orders, order_items
 """
 

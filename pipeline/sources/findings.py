@@ -76,9 +76,9 @@ class _Table:
         named = {name: self.mapping.reference(name) for name in self.mapping.columns}
         found = {name: self.mapping.origin(reference) for name, reference in named.items() if reference is not None}
         for alias, join in self.mapping.joins.items():
-            for near, far in join.on.items():
-                found[f"joins.{alias}.on.{near}"] = self.mapping.origin(near)
-                found[f"joins.{alias}.on.{near}: {far}"] = (join.table, far)
+            for near, far in join.by.items():
+                found[f"joins.{alias}.by.{near}"] = self.mapping.origin(near)
+                found[f"joins.{alias}.by.{near}: {far}"] = (join.table, far)
         return found | ({"deleted": self.mapping.origin(self.mapping.deleted)} if self.mapping.deleted else {})
 
     def _is_there(self, table: str, column: str) -> bool:

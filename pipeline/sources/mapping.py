@@ -70,7 +70,7 @@ class Join(_Part):
     """A look-up table; a row that has no match there keeps its other columns."""
 
     table: str
-    on: dict[str, str]
+    by: dict[str, str]
     """Column of the table (or `join.column` of another join) -> column of the look-up table."""
 
 
@@ -102,7 +102,7 @@ class TableMapping(_Part):
         """The joins, each after those that it needs."""
         ordered: dict[str, Join] = {}
         while waiting := {name: join for name, join in self.joins.items() if name not in ordered}:
-            needs = {name: {self.split(near)[0] for near in join.on} for name, join in waiting.items()}
+            needs = {name: {self.split(near)[0] for near in join.by} for name, join in waiting.items()}
             ready = {name: join for name, join in waiting.items() if not needs[name] & set(waiting)}
             if not ready:
                 raise ValueError(f"joins that wait for each other: {', '.join(waiting)}")
@@ -140,7 +140,7 @@ class TableMapping(_Part):
         named = [reference for name in self.columns if (reference := self.reference(name)) is not None]
         found = [self.origin(reference) for reference in named]
         for join in self.joins.values():
-            found += [pair for near, far in join.on.items() for pair in (self.origin(near), (join.table, far))]
+            found += [pair for near, far in join.by.items() for pair in (self.origin(near), (join.table, far))]
         return found + ([self.origin(self.deleted)] if self.deleted else [])
 
 

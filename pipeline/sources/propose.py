@@ -155,7 +155,7 @@ class _Guesser:
                 continue
             table, far = target
             if naming := _match(self.seen[table], NAMING):
-                self.joins[column] = {"table": table, "on": {near: far}}
+                self.joins[column] = {"table": table, "by": {near: far}}
                 return Guess(f"{column}.{naming}", f"looked up in {table}")
         return None
 
@@ -268,7 +268,7 @@ class _Guesser:
         ):
             guess = _Guesser("orders", self.seen, self.tables, self.distinct)._stamp(column)  # noqa: SLF001 -- its own kind
             if isinstance(guess.source, str):
-                self.joins["of_order"] = {"table": orders, "on": {link: self.seen[orders].key[0]}}
+                self.joins["of_order"] = {"table": orders, "by": {link: self.seen[orders].key[0]}}
                 return Guess(f"of_order.{guess.source}", "the order's: a line has none of its own", must_decide=True)
         return Guess(None, "no column tells a time", must_decide=True)
 

@@ -21,7 +21,7 @@ def from_clause(mapping: TableMapping) -> sa.FromClause:
     """The table, left joined to its look-up tables, so that a missing look-up row loses nothing."""
     clause = _table(mapping.table)
     for name, join in mapping.ordered_joins().items():
-        on = [_column(mapping, near) == _column(mapping, f"{name}.{far}") for near, far in join.on.items()]
+        on = [_column(mapping, near) == _column(mapping, f"{name}.{far}") for near, far in join.by.items()]
         clause = clause.outerjoin(_table(join.table, name), sa.and_(*on))
     return clause
 

@@ -136,7 +136,7 @@ def test_a_table_may_come_a_day_at_a_time(file_settings, folder, first, second):
 
 def test_joins_expressions_codes_and_constants_work_on_files(file_settings, folder):
     def change(tables):
-        tables["orders"]["joins"] = {"state": {"table": "states", "on": {"status": "id"}}}
+        tables["orders"]["joins"] = {"state": {"table": "states", "by": {"status": "id"}}}
         tables["orders"]["columns"]["status"] = {"column": "state.name", "values": {"storniert": "cancelled"}}
         tables["orders"]["columns"]["user_id"] = {"expression": "household_id || '%:' || basket_id"}
         tables["orders"]["columns"]["created_at"] = {"constant": dt.date(2017, 5, 1)}

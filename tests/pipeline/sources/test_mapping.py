@@ -66,10 +66,10 @@ def test_a_missing_file_is_named(tmp_path):
         (lambda c: c["tables"]["users"].update(colums={}), "did you mean columns"),
         (lambda c: c.update(timezon="UTC"), "did you mean timezone"),
         (lambda c: c["tables"]["orders"].update(timezone="Europe/Pari"), "no time zone is called Europe/Pari"),
-        (lambda c: c["tables"]["orders"].update(joins={"s": {"tabel": "x", "on": {}, "table": "y"}}), "mean table"),
+        (lambda c: c["tables"]["orders"].update(joins={"s": {"tabel": "x", "by": {}, "table": "y"}}), "mean table"),
         (
             lambda c: c["tables"]["orders"].update(
-                joins={"a": {"table": "x", "on": {"b.i": "i"}}, "b": {"table": "x", "on": {"a.i": "i"}}}
+                joins={"a": {"table": "x", "by": {"b.i": "i"}}, "b": {"table": "x", "by": {"a.i": "i"}}}
             ),
             "joins that wait for each other: a, b",
         ),

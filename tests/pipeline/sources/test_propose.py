@@ -59,7 +59,7 @@ def test_a_german_shop_is_understood(proposed, settings, mysql_database):
         "order_items": "bestellpositionen",
     }
     assert tables["items"]["columns"]["category"] == "category.bezeichnung"
-    assert tables["items"]["joins"]["category"] == {"table": "warengruppen", "on": {"warengruppe_id": "id"}}
+    assert tables["items"]["joins"]["category"] == {"table": "warengruppen", "by": {"warengruppe_id": "id"}}
     assert tables["orders"]["columns"]["user_id"] == "kunde"
     assert tables["orders"]["deleted"] == "geloescht_am"
     lines = tables["order_items"]["columns"]

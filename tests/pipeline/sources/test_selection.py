@@ -49,8 +49,8 @@ def read(shop, settings, tmp_path):
             "table": "orders",
             "timezone": "Europe/Paris",
             "joins": {
-                "state": {"table": "states", "on": {"state": "id"}},
-                "kind": {"table": "state_groups", "on": {"state.group": "id"}},
+                "state": {"table": "states", "by": {"state": "id"}},
+                "kind": {"table": "state_groups", "by": {"state.group": "id"}},
             },
             "deleted": "deleted_at",
             "columns": {
