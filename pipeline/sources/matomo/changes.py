@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ONE_DAY = dt.timedelta(days=1)
-_SECONDS = "YYYY-MM-DD"
+_DAY_LENGTH = len("YYYY-MM-DD")
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,7 @@ def days_to_read(source: MatomoSource, reached: Reached | None, end: dt.datetime
 def _late_actions(source: MatomoSource, reached: Reached, overlap: dt.datetime) -> set[dt.date]:
     """Days before the overlap of actions whose id is new, or so near to the last one that it was committed late."""
     table = source.catalogue.table("log_link_visit_action")
-    day = sa.func.substr(sa.cast(table.c.server_time, sa.String(19)), 1, len(_SECONDS))
-    query = sa.select(day).where(
+    query = sa.select(sa.func.date(table.c.server_time)).where(
         table.c.idlink_va > reached.action - source.mapping.overlap_ids,
         table.c.idsite.in_(source.mapping.sites),
         table.c.server_time < written(overlap),
@@ -102,7 +101,7 @@ def _visits(source: MatomoSource, reached: Reached, overlap: dt.datetime) -> set
 
 def _days(times: Iterable[Any]) -> set[dt.date]:
     """The days of times as a driver gives them: datetimes, or text in SQLite; zero dates are none."""
-    texts = [str(time)[: len(_SECONDS)] for time in times if time is not None]
+    texts = [str(time)[:_DAY_LENGTH] for time in times if time is not None]
     return {dt.date.fromisoformat(text) for text in texts if not text.startswith("0000")}
 
 

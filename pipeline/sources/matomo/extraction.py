@@ -15,12 +15,16 @@ from pipeline.progress import track
 from pipeline.sources.archive import RAW, damaged_days, remove_unknown, write_partitions
 from pipeline.sources.canonical import arrow_schema
 from pipeline.sources.forgotten import Forgotten
+from pipeline.sources.intake import MEND, NEW
 from pipeline.sources.ledger import Extraction, Ledger, Partition
 from pipeline.sources.matomo.changes import ONE_DAY, Reached, days_to_read, highest_ids
 from pipeline.sources.matomo.joining import join_events
 from pipeline.sources.matomo.mapping import load_matomo_mapping
 from pipeline.sources.matomo.reader import matomo_url, open_matomo
+from pipeline.sources.matomo.reconcile import changed_days, held_by_day, prepare, remember
+from pipeline.sources.matomo.tables import EVENTS as MATOMO_EVENTS
 from pipeline.sources.matomo.tables import MATOMO_TABLES
+from pipeline.sources.reconcile import RECONCILE, is_due
 from pipeline.sources.watermark import move_watermark, watermark
 
 if TYPE_CHECKING:
@@ -58,6 +62,8 @@ def bring_up_matomo(
     mapping = load_matomo_mapping(settings)
     with open_matomo(url, mapping) as source:
         counts = extract_matomo(source, ledger, settings.workspace, run_day, last_day)
+        if is_due(ledger, MATOMO_EVENTS.name, settings.extract.reconcile_every):
+            counts["matomo_days_repaired"] = len(reconcile_matomo(source, ledger, settings.workspace, run_day))
     return counts | join_events(ledger, settings.workspace, mapping)
 
 
@@ -72,7 +78,7 @@ def extract_matomo(
     Raises:
         SourceError: the database fails; days that were written stay, the watermark does not move.
     """
-    ledger.connection.execute(_IDS)
+    _prepare(ledger)
     end = _start_of(last_day + ONE_DAY)
     days = set(days_to_read(source, _reached(ledger, source.mapping.name), end))
     for name in MATOMO_TABLES:
@@ -85,9 +91,31 @@ def extract_matomo(
         for name, rows in _read_day(source, ledger, workspace, run_day, day).items():
             counts[name] += rows
     if days:
-        _move(ledger, source, min(end, _start_of(max(days) + ONE_DAY)), ids)
+        _move(ledger, source, min(end, _start_of(max(days) + ONE_DAY)), ids, run_day, counts[MATOMO_EVENTS.name])
     log.info("Matomo extracted", extra={"days": len(days), **counts})
     return counts
+
+
+def reconcile_matomo(source: MatomoSource, ledger: Ledger, workspace: Workspace, run_day: dt.date) -> list[dt.date]:
+    """Read again the days of which Matomo holds something else than when they were read; which they were."""
+    _prepare(ledger)
+    days = changed_days(ledger, source)
+    for day in track(days, "repairing Matomo"):
+        _read_day(source, ledger, workspace, run_day, day)
+    if through := watermark(ledger, source.mapping.name, MATOMO_EVENTS.name):
+        entry = Extraction(
+            source.mapping.name, MATOMO_EVENTS.name, run_day, through, through, 0, 0.0, through, through, RECONCILE
+        )
+        with ledger.transaction():
+            ledger.record_extraction(entry)
+    if days:
+        log.warning("Matomo had changed behind the overlap, repaired", extra={"days": [str(day) for day in days]})
+    return days
+
+
+def _prepare(ledger: Ledger) -> None:
+    ledger.connection.execute(_IDS)
+    prepare(ledger)
 
 
 def _read_day(
@@ -103,12 +131,14 @@ def _read_day(
     for name, table in MATOMO_TABLES.items():
         written[name] = write_partitions(workspace, RAW, name, [(day, _ordered(pages.pop(name), table))])
     seconds = round(time.perf_counter() - started, 3)
+    held = held_by_day(source, start, end)
     with ledger.transaction():
+        remember(ledger, source, day, held)
         for name, partitions in written.items():
             rows, before = partitions[day].rows, watermark(ledger, source.mapping.name, name)
             ledger.record_partitions(RAW, name, partitions)
             ledger.record_extraction(
-                Extraction(source.mapping.name, name, run_day, start, end, rows, seconds, before, before, "mend")
+                Extraction(source.mapping.name, name, run_day, start, end, rows, seconds, before, before, MEND)
             )
     return {name: partitions[day].rows for name, partitions in written.items()}
 
@@ -126,13 +156,18 @@ def _reached(ledger: Ledger, name: str) -> Reached | None:
     return Reached(min(known), *ids) if ids and len(known) == len(through) else None
 
 
-def _move(ledger: Ledger, source: MatomoSource, through: dt.datetime, ids: tuple[int, int]) -> None:
+def _move(
+    ledger: Ledger, source: MatomoSource, through: dt.datetime, ids: tuple[int, int], run_day: dt.date, events: int
+) -> None:
     """Everything before `through` is archived; a run of an earlier day does not move it back."""
-    name = source.mapping.name
+    name, events_name = source.mapping.name, MATOMO_EVENTS.name
+    before = watermark(ledger, name, events_name)
+    after = through if before is None else max(before, through)
+    entry = Extraction(name, events_name, run_day, before or after, after, events, 0.0, before, after, NEW)
     with ledger.transaction():
+        ledger.record_extraction(entry)
         for table in MATOMO_TABLES:
-            before = watermark(ledger, name, table)
-            move_watermark(ledger, name, table, through if before is None else max(before, through))
+            move_watermark(ledger, name, table, after)
         ledger.connection.execute("INSERT OR REPLACE INTO matomo_ids VALUES (?, ?, ?)", (name, *ids))
 
 

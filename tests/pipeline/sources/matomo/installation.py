@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pipeline.demo.matomo_schema import RELEASES, matomo_tables
 from pipeline.sources.archive import RAW, read_partition
 from pipeline.sources.ledger import open_ledger
-from pipeline.sources.matomo.extraction import extract_matomo
+from pipeline.sources.matomo.extraction import extract_matomo, reconcile_matomo
 from pipeline.sources.matomo.mapping import MatomoMapping
 from pipeline.sources.matomo.reader import open_matomo
 from pipeline.sources.matomo.tables import MATOMO_TABLES
@@ -44,9 +44,16 @@ class Installation:
         self.add("option", option_name="version_core", option_value=RELEASES[version])
 
     def run(self, statement, *values):
-        marks = statement.replace("?", "%s") if self.engine.dialect.name != "sqlite" else statement
         with self.engine.begin() as connection:
-            return connection.exec_driver_sql(marks.replace("{p}", self.prefix), values)
+            return connection.exec_driver_sql(self._marked(statement), values)
+
+    def ask(self, statement, *values):
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(self._marked(statement), values)]
+
+    def _marked(self, statement):
+        marks = statement.replace("?", "%s") if self.engine.dialect.name != "sqlite" else statement
+        return marks.replace("{p}", self.prefix)
 
     def add(self, table, **values):
         """One row; columns that this installation lacks are left out, as Matomo itself would."""
@@ -147,6 +154,10 @@ class Installation:
     def extract(self, workspace, last_day=DAY, **mapping):
         with open_matomo(self.url, self.mapping(**mapping)) as source, open_ledger(workspace.ledger) as ledger:
             return extract_matomo(source, ledger, workspace, last_day, last_day)
+
+    def reconcile(self, workspace, day=DAY):
+        with open_matomo(self.url, self.mapping()) as source, open_ledger(workspace.ledger) as ledger:
+            return reconcile_matomo(source, ledger, workspace, day)
 
 
 def archived(workspace, name="matomo_events"):

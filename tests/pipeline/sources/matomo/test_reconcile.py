@@ -1,0 +1,67 @@
+import datetime as dt
+
+import pytest
+
+from tests.pipeline.sources.matomo.installation import DAY, archived, visitor
+
+LATER = DAY + dt.timedelta(days=9)
+
+
+@pytest.fixture
+def workspace(settings):
+    return settings().workspace
+
+
+@pytest.fixture
+def filled(matomo, workspace):
+    """An oldest day, which a purge would take first; the day that changes; and one that moves the overlap away."""
+    matomo.view(matomo.visit(day=DAY - dt.timedelta(days=3)), "old", day=DAY - dt.timedelta(days=3))
+    matomo.first = matomo.visit(user="anna")
+    matomo.second = matomo.visit(user="bert")
+    matomo.view(matomo.first, "A")
+    matomo.view(matomo.second, "B")
+    matomo.order(matomo.second, "1001", {"B": (1, 1.0)})
+    matomo.view(matomo.visit(day=LATER), "C", day=LATER)
+    matomo.extract(workspace, LATER)
+    return matomo
+
+
+def items(workspace):
+    return [(row["kind"], row["item_id"]) for row in archived(workspace) if row["time"].date() == DAY]
+
+
+def test_nothing_changed_is_nothing_to_read(filled, workspace):
+    assert filled.reconcile(workspace) == []
+
+
+def test_a_visit_that_was_erased_vanishes_with_all_it_did(filled, workspace):
+    for table in ("log_visit", "log_link_visit_action", "log_conversion", "log_conversion_item"):
+        filled.run(f"DELETE FROM {{p}}{table} WHERE idvisit = ?", filled.second)
+    filled.extract(workspace, LATER, overlap_ids=0, overlap_visits=0)
+    assert ("view", "B") in items(workspace)  # no cursor sees a deletion
+    assert filled.reconcile(workspace) == [DAY]
+    assert items(workspace) == [("view", "A")]
+    assert filled.reconcile(workspace) == []
+
+
+def test_a_user_who_was_anonymised_is_anonymous_here_too(filled, workspace):
+    """Matomo's data-subject tools rewrite old rows: as many as before, without the user."""
+    filled.run("UPDATE {p}log_visit SET user_id = NULL, idvisitor = ? WHERE idvisit = ?", visitor("x"), filled.first)
+    assert filled.reconcile(workspace) == [DAY]
+    users = {row["item_id"]: row["user_id"] for row in archived(workspace)}
+    assert (users["A"], users["B"]) == (None, "bert")
+
+
+def test_a_line_that_vanished_is_found(filled, workspace):
+    filled.run("DELETE FROM {p}log_conversion_item")
+    assert filled.reconcile(workspace) == [DAY]
+    assert ("purchase", "B") not in items(workspace)
+
+
+def test_what_matomos_own_purge_took_is_kept(filled, workspace):
+    """`delete_logs_enable` takes the oldest visits; the day on which it stopped is gone in part."""
+    before = archived(workspace)
+    for table in ("log_visit", "log_link_visit_action"):
+        filled.run(f"DELETE FROM {{p}}{table} WHERE idvisit < ?", filled.second)
+    assert filled.reconcile(workspace) == []
+    assert archived(workspace) == before
