@@ -1,4 +1,4 @@
-"""Every command of docs/connect-your-shop.md, in its order, against a German shop on MariaDB with the page's own grants."""
+"""Every command of docs/connect-your-shop.md, against a German shop on MariaDB with the grants of the page."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ import yaml
 
 from feature_store.schema import MAPPABLE_TABLES
 from pipeline.errors import SourceError
-from pipeline.settings import CONFIG_FOLDER
-from pipeline.sources.archive import RAW
+from pipeline.settings import CONFIG_FOLDER, Extract
+from pipeline.sources.archive import RAW, read_partition
 from pipeline.sources.business import open_source
 from pipeline.sources.canonical import arrow_schema
 from pipeline.sources.checking import check_source
@@ -231,6 +231,45 @@ def test_a_day_is_extracted_from_a_bucket(bucket, file_settings, small_shop):
     assert not small_shop.exists()
     with open_ledger(settings.workspace.ledger) as ledger:
         assert DAY in ledger.partitions(RAW, "orders")
+
+
+def archived(settings, name):
+    """Every archived row of a table."""
+    with open_ledger(settings.workspace.ledger) as ledger:
+        known = ledger.partitions(RAW, name)
+        return [
+            row
+            for day, partition in known.items()
+            for row in read_partition(settings.workspace, RAW, name, day, partition).to_pylist()
+        ]
+
+
+def test_later_exports_are_merged_compared_and_bring_refunds(file_settings, folder, small_shop):
+    """A second extraction finds a new file of refunds, a changed order and one that is gone."""
+    tables = exported(small_shop)
+    for name, found in tables.items():
+        write(folder, f"{name}.parquet", parquet(found))
+    stamps = {"created_at": "made", "updated_at": "made"}
+    columns = {"refund_id": "id", "order_id": "basket", "amount": "money", **stamps}
+
+    def change(mapped):
+        mapped["refunds"] = {"table": "returns", "columns": columns}
+
+    write(folder, "returns-2017-11-05.jsonl", json_lines([{"id": 1, "basket": 7, "money": 2, "made": "2017-11-05"}]))
+    settings = file_settings(change).model_copy(update={"extract": Extract(reconcile_every=1)})
+    extract(DAY, settings)
+    before = archived(settings, "orders")
+    assert [refund["amount"] for refund in archived(settings, "refunds")] == [2.0]
+    gone, changed = tables["orders"].pop(5), tables["orders"][7]
+    changed["status"] = "cancelled"
+    write(folder, "orders.parquet", parquet(tables["orders"]))
+    write(folder, "returns-2017-11-06.jsonl", json_lines([{"id": 2, "basket": 7, "money": 3, "made": "2017-11-06"}]))
+    extract(DAY + dt.timedelta(days=1), settings)
+    after = {order["order_id"]: order for order in archived(settings, "orders")}
+    assert str(gone["basket_id"]) in {order["order_id"] for order in before}
+    assert str(gone["basket_id"]) not in after
+    assert after[str(changed["basket_id"])]["status"] == "cancelled"
+    assert [refund["amount"] for refund in archived(settings, "refunds")] == [2.0, 3.0]
 
 
 def test_a_broken_object_is_named_by_its_url(bucket, file_settings):
