@@ -100,8 +100,7 @@ def advance(url: str, through: dt.date) -> dict[str, int]:
         SourceError: there is no storefront, or its clock is beyond that day already.
     """
     metadata = _metadata()
-    with _begin(url) as connection:
-        state = _state(connection, metadata, url)
+    state = _state_at(url)
     if through < state.clock:
         raise SourceError(
             "demo storefront",
@@ -126,9 +125,9 @@ def advance(url: str, through: dt.date) -> dict[str, int]:
 
 def write_truth(path: Path, url: str) -> None:
     """What is true of the storefront, beside it, for people and for tests."""
-    with _begin(url) as connection:
-        state = _state(connection, _metadata(), url)
-    write_text(path, json.dumps({"clock": str(state.clock), **state.truth.told()}, indent=2) + "\n")
+    state = _state_at(url)
+    told = {"clock": str(state.clock), **state.truth.told()}
+    write_text(path, json.dumps(told, indent=2) + "\n")
 
 
 def clock(url: str) -> dt.date:
@@ -137,14 +136,22 @@ def clock(url: str) -> dt.date:
     Raises:
         SourceError: there is no storefront.
     """
-    with _begin(url) as connection:
-        return _state(connection, _metadata(), url).clock
+    return _state_at(url).clock
 
 
 def _metadata() -> sa.MetaData:
     metadata = matomo_tables(5, PREFIX)
     sa.Table(SIMULATION, metadata, sa.Column("name", sa.String(40), primary_key=True), sa.Column("value", _TEXT))
     return metadata
+
+
+def _state_at(url: str) -> State:
+    """The state of the storefront at `url`. SQLite would make an empty file where none is, so the file must exist."""
+    target = sa.make_url(url)
+    if target.get_backend_name() == "sqlite" and not Path(target.database or "").is_file():
+        raise _no_storefront(url)
+    with _begin(url) as connection:
+        return _state(connection, _metadata(), url)
 
 
 @contextmanager
@@ -194,12 +201,7 @@ def _save(connection: sa.Connection, metadata: sa.MetaData, state: State) -> Non
 
 def _state(connection: sa.Connection, metadata: sa.MetaData, url: str) -> State:
     if not sa.inspect(connection).has_table(SIMULATION):
-        raise SourceError(
-            "demo storefront",
-            expected="a simulated storefront",
-            found=f"none in {sa.make_url(url).render_as_string(hide_password=True)}",
-            remedy="Make one with `vitrine demo shop`; a real Matomo is never written.",
-        )
+        raise _no_storefront(url)
     found = {name: json.loads(value) for name, value in connection.execute(sa.select(metadata.tables[SIMULATION]))}
     return State(
         found["households"],
@@ -207,6 +209,15 @@ def _state(connection: sa.Connection, metadata: sa.MetaData, url: str) -> State:
         Truth(**found["truth"]),
         [_unpacked(row) for row in found["late"]],
         found["open_visits"],
+    )
+
+
+def _no_storefront(url: str) -> SourceError:
+    return SourceError(
+        "demo storefront",
+        expected="a simulated storefront",
+        found=f"none in {sa.make_url(url).render_as_string(hide_password=True)}",
+        remedy="Make one with `vitrine demo shop`; a real Matomo is never written.",
     )
 
 
