@@ -6,6 +6,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -179,14 +180,16 @@ def open_files(mapping: SourceMapping) -> Iterator[FileSource]:
         SourceError: there is none, or it cannot be reached.
     """
     place = mapping.files or ""
-    if "://" in place:
-        from pipeline.sources.objectstore import ObjectFolder, open_store
+    with TemporaryDirectory(prefix="vitrine-files-") as fetched:
+        folder: Folder = _bucket(place, Path(fetched)) if "://" in place else LocalFolder(Path(place))
+        yield FileSource(mapping, folder, tables_of(folder.names()))
 
-        store, prefix = open_store(place)
-        folder: Folder = ObjectFolder(store, prefix, place)
-    else:
-        folder = LocalFolder(Path(place))
-    yield FileSource(mapping, folder, tables_of(folder.names()))
+
+def _bucket(place: str, fetched: Path) -> Folder:
+    from pipeline.sources.objectstore import ObjectFolder, open_store
+
+    store, prefix = open_store(place)
+    return ObjectFolder(store, prefix, place, fetched)
 
 
 def _sources(mapped: TableMapping) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -53,9 +54,10 @@ def look(connection: sa.Connection) -> dict[str, SeenTable]:
         SourceError: the database refuses to say.
     """
     inspector = sa.inspect(connection)
-    with database_errors(connection.engine.url):
+    with database_errors(connection.engine.url), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Did not recognize type", sa.exc.SAWarning)  # it is "other", and that is told
         names = [*inspector.get_table_names(), *inspector.get_view_names()]
-        return {name: _seen(inspector, name) for name in names}
+        return {name: table for name in names if (table := _seen(inspector, name)) is not None}
 
 
 def first_rows(
@@ -73,7 +75,12 @@ def first_rows(
     return {name: [row[position] for row in rows] for position, name in enumerate(columns)}
 
 
-def _seen(inspector: sa.Inspector, name: str) -> SeenTable:
+def _seen(inspector: sa.Inspector, name: str) -> SeenTable | None:
+    """None: a view that is broken, or whose tables this user may not see."""
+    try:
+        columns = {column["name"]: _column(column, inspector.dialect.name) for column in inspector.get_columns(name)}
+    except (sa.exc.NoSuchTableError, sa.exc.UnreflectableTableError):
+        return None
     key = tuple(inspector.get_pk_constraint(name)["constrained_columns"])
     unique = [constraint["column_names"] for constraint in inspector.get_unique_constraints(name)]
     indexed = [key, *unique, *(index["column_names"] for index in inspector.get_indexes(name))]
@@ -82,7 +89,6 @@ def _seen(inspector: sa.Inspector, name: str) -> SeenTable:
         for foreign in inspector.get_foreign_keys(name)
         for near, far in zip(foreign["constrained_columns"], foreign["referred_columns"], strict=False)
     }
-    columns = {column["name"]: _column(column, inspector.dialect.name) for column in inspector.get_columns(name)}
     return SeenTable(
         name, columns, key, references, frozenset(names[0] for names in indexed if names and names[0] is not None)
     )

@@ -7,6 +7,7 @@ OSS_SESSION_TOKEN come from the environment only. With a region requests carry V
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import random
 import re
@@ -273,11 +274,13 @@ def _parts(content: bytes | Path, size: int) -> Iterator[bytes]:
 
 @dataclass(frozen=True)
 class ObjectFolder:
-    """A prefix of a bucket, read like a folder of files."""
+    """A prefix of a bucket, read like a folder of files; each object is fetched once."""
 
     store: ObjectStore
     prefix: str
     url: str
+    fetched: Path
+    """A folder of this machine that goes away with the source."""
 
     def names(self) -> Iterator[str]:
         """Every key below the prefix, relative to it."""
@@ -286,7 +289,10 @@ class ObjectFolder:
                 yield key.removeprefix(self.prefix)
 
     def read(self, name: str) -> bytes:
-        return self.store.get(self.prefix + name)
+        here = self.fetched / hashlib.sha256(name.encode()).hexdigest()
+        if not here.exists():
+            here.write_bytes(self.store.get(self.prefix + name))
+        return here.read_bytes()
 
     def shown(self, name: str) -> str:
         return f"{self.url.rstrip('/')}/{name}"

@@ -229,6 +229,8 @@ def test_a_day_is_extracted_from_a_bucket(bucket, file_settings, small_shop):
     result = extract(DAY, settings)
     assert result.rows > 0
     assert not small_shop.exists()
+    gets = [key for method, key, _ in bucket.seen if method == "GET" and key]
+    assert len(gets) == len(set(gets))
     with open_ledger(settings.workspace.ledger) as ledger:
         assert DAY in ledger.partitions(RAW, "orders")
 

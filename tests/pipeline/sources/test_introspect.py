@@ -4,6 +4,7 @@ import json
 import sqlite3
 
 import pytest
+import sqlalchemy as sa
 import yaml
 
 from pipeline.settings import CONFIG_FOLDER
@@ -91,8 +92,6 @@ def test_what_deserves_a_look_is_no_problem(check):
 
 
 def test_a_moment_of_mysql_needs_no_zone(mysql_database):
-    import sqlalchemy as sa
-
     engine = sa.create_engine(mysql_database, poolclass=sa.pool.NullPool)
     with engine.connect() as connection:
         connection.exec_driver_sql(
@@ -107,6 +106,22 @@ def test_a_moment_of_mysql_needs_no_zone(mysql_database):
         "d": ("number", False),
     }
     assert (table.key, table.indexed, table.columns["c"].type) == (("id",), {"id", "b"}, "VARCHAR(5)")
+
+
+def test_views_and_odd_types_are_seen_and_broken_views_are_passed_over(mysql_database):
+    engine = sa.create_engine(mysql_database, poolclass=sa.pool.NullPool)
+    with engine.connect() as connection:
+        for statement in (
+            "CREATE TABLE t (id INT PRIMARY KEY, place POINT, address INET6)",
+            "CREATE TABLE u (id INT)",
+            "CREATE VIEW good AS SELECT * FROM t",
+            "CREATE VIEW broken AS SELECT * FROM u",
+            "DROP TABLE u",
+        ):
+            connection.exec_driver_sql(statement)
+        seen = look(connection)
+    assert set(seen) == {"t", "good"}
+    assert seen["t"].columns["place"].kind == "other"
 
 
 def test_the_command_prints_a_table_and_fails_when_something_is_missing(small_shop, settings):
