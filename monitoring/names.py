@@ -1,7 +1,8 @@
 """Every metric Vitrine exposes: name, labels, meaning. Dashboards and alerts may use these and no others.
 
 Serving metrics are scraped from `GET /metrics`; pipeline metrics are a Prometheus text file that a run leaves in
-`<work_dir>/metrics/vitrine.prom` for the node exporter's textfile collector. User ids are never labels.
+`<work_dir>/metrics/vitrine.prom`, and what validation leaves in `quality.prom` beside it, for the node exporter's
+textfile collector. User ids are never labels.
 """
 
 from __future__ import annotations
@@ -49,6 +50,14 @@ RUN_DAY = Metric("vitrine_run_day_timestamp_seconds", "gauge", "End of the day o
 RUN_FINISHED = Metric("vitrine_run_finished_timestamp_seconds", "gauge", "When the last run finished.")
 EVALUATION = Metric("vitrine_evaluation", "gauge", "Offline metrics of the last run.", ("model", "metric"))
 
+QUALITY_SCORE = Metric("vitrine_quality_score", "gauge", "Quality of the last judged day, 0 to 100.")
+QUALITY_MINIMUM = Metric("vitrine_quality_minimum", "gauge", "The score below which a run stops.")
+QUALITY_PART = Metric("vitrine_quality_part", "gauge", "One part of the score, 0 to 100.", ("part",))
+QUALITY_EXPECTATIONS = Metric(
+    "vitrine_quality_expectations", "gauge", "Expectations of the last judged day: met or broken.", ("outcome",)
+)
+QUALITY_DAY = Metric("vitrine_quality_day_timestamp_seconds", "gauge", "End of the last judged day.")
+
 SERVING = (
     REQUESTS,
     REQUEST_SECONDS,
@@ -61,3 +70,4 @@ SERVING = (
     FEATURE_FRESHNESS,
 )
 PIPELINE = (STAGE_SECONDS, STAGE_ROWS, STAGE_MEMORY, RUN_DAY, RUN_FINISHED, EVALUATION)
+QUALITY = (QUALITY_SCORE, QUALITY_MINIMUM, QUALITY_PART, QUALITY_EXPECTATIONS, QUALITY_DAY)

@@ -33,6 +33,10 @@ class DataContractError(PipelineError):
     """Rows break a contract: names table, column, rule, count and the first bad rows."""
 
 
+class DataQualityError(DataContractError):
+    """A day that keeps every contract and is still not good enough to learn from: names the worst parts."""
+
+
 class LockedError(PipelineError):
     """Another run holds the lock of this day for longer than this run may wait."""
 

@@ -55,7 +55,7 @@ class Quality(BaseModel):
     """Days before the day with which it is compared."""
     min_reference_days: int = Field(7, ge=1)
     """With fewer of them volume, null rates, mix and prices are not judged."""
-    tolerance: float = Field(0.5, ge=0)
+    tolerance: float = Field(0.25, ge=0)
     """How far beyond the range of those days is still usual, as a part of the range's own ends."""
     freshness_hours: float = Field(12, gt=0)
     """The last event of a day comes at most so long before its end."""

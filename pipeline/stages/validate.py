@@ -1,4 +1,4 @@
-"""Stop the run when clean rows break their contract, before anything learns from them."""
+"""Stop the run when clean rows break their contract or the day is not good enough, before anything learns from them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pipeline.atomic import write_text
 from pipeline.errors import DataContractError
 from pipeline.progress import track
 from pipeline.quality.contracts import Break, breaks
+from pipeline.quality.judging import judge_day
 from pipeline.quality.rules import VALUE_RULES, contract_id
 from pipeline.sources.archive import CLEAN, archive_lock, damaged_days, read_partition, require_partitions
 from pipeline.sources.ledger import Ledger, Partition, open_ledger
@@ -33,9 +34,11 @@ Known = dict[str, dict[dt.date, Partition]]
 def validate(day: dt.date, settings: Settings) -> StageResult:
     """The clean partitions up to the last day that a run of `day` reads keep their contracts; new ones are looked at.
 
-    `validate.json` says for every table what was promised and, when it was broken, by which rows.
+    `validate.json` says for every table what was promised and, when it was broken, by which rows; `quality.json` and
+    `quality.html` how good the day is, compared with the days before it.
 
     Raises:
+        DataQualityError: the day's score, or a part of it, is below the minimum of the settings.
         DataContractError: names table, column, rule, count and the first bad rows of everything broken.
         ArchiveError: a clean partition is missing or damaged.
     """
@@ -59,7 +62,10 @@ def validate(day: dt.date, settings: Settings) -> StageResult:
     if stopping:
         raise _error(stopping)
     counts = {"partitions_validated": sum(map(len, work.values())), "rows_warned_of": content["warned"]}
-    return StageResult((report,), rows, counts)
+    if not settings.quality.expectations:
+        return StageResult((report,), rows, counts)
+    score = judge_day(day, known, settings)["score"]
+    return StageResult((report, report.with_name("quality.json")), rows, {**counts, "quality_score": score})
 
 
 def _known(ledger: Ledger, last_day: dt.date, settings: Settings) -> Known:

@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -6,7 +9,7 @@ import pytest
 
 from feature_store.errors import ArchiveError
 from feature_store.schema import TABLES
-from pipeline.errors import DataContractError
+from pipeline.errors import DataContractError, DataQualityError
 from pipeline.sources.archive import CLEAN, partition_file, write_partitions
 from pipeline.sources.ledger import open_ledger
 from pipeline.stages.clean import clean
@@ -106,3 +109,78 @@ def test_a_damaged_clean_partition_is_told_with_the_remedy(archive):
 def test_an_archive_that_was_never_cleaned_is_told(short):
     with pytest.raises(ArchiveError, match="none"):
         validate(DAY, short())
+
+
+def quality(made):
+    return json.loads((made.workspace.reports(DAY) / "quality.json").read_text())
+
+
+def with_quality(made, **choices):
+    return made.model_copy(update={"quality": made.quality.model_copy(update=choices)})
+
+
+def test_the_demo_shop_is_good_and_says_how_good(archive):
+    folder = archive.workspace.reports(DAY)
+    assert quality(archive)["score"] >= 90
+    assert quality(archive)["compared_with"][-1] == "2017-01-09"
+    assert {"volume", "validity", "completeness", "uniqueness", "freshness"} <= set(quality(archive)["parts"])
+    assert (folder / "expectations" / "index.html").is_file()
+    assert len(list((folder / "expectations" / "validations").rglob("*.html"))) > 3
+    page = (folder / "quality.html").read_text()
+    assert not any(word in page for word in ("http", "src=", "@import", "<script"))
+
+
+def test_the_quality_lies_where_prometheus_finds_it(archive):
+    text = (archive.work_dir / "metrics" / "quality.prom").read_text()
+    assert f"vitrine_quality_score {quality(archive)['score']}" in text
+    assert 'vitrine_quality_part{part="volume"}' in text
+    assert "vitrine_quality_expectations" in text
+
+
+def test_what_comes_after_the_day_has_no_say(archive):
+    """The archive reaches two days further; without them the judgement is the same."""
+    assert quality(archive)["day"] == str(DAY)
+    assert all(each < str(DAY) for each in quality(archive)["compared_with"])
+
+
+def test_a_day_that_is_not_good_enough_stops_the_run_and_names_the_worst(archive):
+    """Nine tenths of the day's events are lost after cleaning, and nothing breaks a contract."""
+    table = pq.ParquetFile(partition_file(archive.workspace, CLEAN, "events", DAY)).read()
+    few = [(DAY, table.slice(0, max(len(table) // 100, 1)))]
+    with open_ledger(archive.workspace.ledger) as ledger, ledger.transaction():
+        ledger.record_partitions(CLEAN, "events", write_partitions(archive.workspace, CLEAN, "events", few))
+    strict = with_quality(archive, score=archive.quality.score.model_copy(update={"minimum_parts": {"volume": 90}}))
+    for _ in range(2):
+        with pytest.raises(DataQualityError, match=r"volume [\d.]+: events\.rows is \d+ \(rows of the day"):
+            validate(DAY, strict)
+    assert quality(archive)["parts"]["volume"] < 90
+    assert issubclass(DataQualityError, DataContractError)
+
+
+def test_without_expectations_there_is_no_score(archive):
+    result = validate(DAY, with_quality(archive, expectations=False))
+    assert "quality_score" not in result.counts
+
+
+def test_great_expectations_never_reach_for_the_network(archive):
+    """Judged in a process of its own, in which every connection is an error."""
+    (archive.workspace.reports(DAY) / "quality.json").unlink()
+    code = (
+        "import datetime, sys\n"
+        "from pipeline.settings import load_settings\n"
+        "from pipeline.stages.validate import validate\n"
+        "def refuse(event, arguments):\n"
+        "    if event in ('socket.connect', 'socket.getaddrinfo', 'socket.gethostbyname'):\n"
+        "        print('NETWORK', event, arguments)\n"
+        "        raise OSError('no network')\n"
+        "sys.addaudithook(refuse)\n"
+        f"choices = {{'work_dir': {str(archive.work_dir)!r}, 'evaluation': {{'horizon_days': 2}}}}\n"
+        "made = load_settings(arguments=choices)\n"
+        f"validate(datetime.date.fromisoformat('{DAY}'), made)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert "NETWORK" not in run.stdout
+    assert quality(archive)["score"] >= 90
