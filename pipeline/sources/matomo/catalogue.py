@@ -23,7 +23,7 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "log_conversion_item": ("idvisit", "idorder", "idaction_sku", "server_time", "price", "quantity", "deleted"),
 }
 """Columns of Matomo's core in every version since 3; all others are optional."""
-_OPTIONAL_TABLES = ("option", "custom_dimensions")
+_OPTIONAL_TABLES = ("custom_dimensions",)
 
 
 @dataclass(frozen=True)
