@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EARLIEST = "1990-01-01"
+_EARLIEST, _ONE_DAY = dt.datetime(1990, 1, 1, tzinfo=dt.UTC), dt.timedelta(days=1)
 TYPE, NOT_NULL, UNIQUE = "type", "not_null", "unique"
 """Rules that follow from the schema: a column's type, that it is filled, that a key comes once in a partition."""
 
@@ -42,14 +44,14 @@ NOT_NEGATIVE = ValueRule("not_negative", "0 or more", lambda values, _day: value
 FILLED = ValueRule("filled", "not empty", lambda values, _day: values.str.len() > 0)
 KIND = ValueRule("known_kind", f"one of {', '.join(EVENT_KINDS)}", lambda values, _day: values.isin(EVENT_KINDS))
 IN_PARTITION = ValueRule(
-    "in_partition", "a time of its partition's day", lambda values, day: (values >= day) & (values < day + _one_day())
+    "in_partition", "a time of its partition's day", lambda values, day: (values >= day) & (values < day + _ONE_DAY)
 )
 PAST = ValueRule(
     "past",
     f"from {EARLIEST} to the end of its partition's day",
-    lambda values, day: (values >= _earliest()) & (values < day + _one_day()),
+    lambda values, day: (values >= _EARLIEST) & (values < day + _ONE_DAY),
 )
-SANE = ValueRule("sane", f"{EARLIEST} or later", lambda values, _day: values >= _earliest())
+SANE = ValueRule("sane", f"{EARLIEST} or later", lambda values, _day: values >= _EARLIEST)
 _STAMPS = {"created_at": PAST, "updated_at": IN_PARTITION}
 
 VALUE_RULES: dict[str, dict[str, ValueRule]] = {
@@ -108,15 +110,3 @@ def contract_id(name: str, actions: Mapping[str, str]) -> str:
     rules = sorted((column, rule.says) for column, rule in VALUE_RULES[name].items())
     of_table = sorted(item for item in actions.items() if item[0].startswith(f"{name}."))
     return hashlib.sha256(f"{MAPPABLE_TABLES[name]} {rules} {of_table}".encode()).hexdigest()[:16]
-
-
-def _one_day() -> pd.Timedelta:
-    import pandas as pd
-
-    return pd.Timedelta(days=1)
-
-
-def _earliest() -> pd.Timestamp:
-    import pandas as pd
-
-    return pd.Timestamp(EARLIEST, tz="UTC")
