@@ -84,20 +84,23 @@ def _from_layer(layer: str, user: str, orders: set[str], ledger: Ledger, setting
     query = "SELECT DISTINCT table_name FROM partitions WHERE layer = ? ORDER BY table_name"
     removed: dict[str, Any] = {}
     for (name,) in ledger.connection.execute(query, (layer,)).fetchall():
-        days: list[str] = []
-        rows = 0
-        for day, partition in ledger.partitions(layer, name).items():
-            held = read_partition(settings.workspace, layer, name, day, partition)
-            kept = _without(held, user, orders)
-            if len(kept) == len(held):
-                continue
-            days, rows = [*days, str(day)], rows + len(held) - len(kept)
-            written = write_partitions(settings.workspace, layer, name, [(day, kept)])[day]
-            entered = dataclasses.replace(partition, rows=written.rows, checksum=written.checksum, contract=None)
-            with ledger.transaction():
-                ledger.record_partitions(layer, name, {day: entered})
-        if days:
-            removed[name] = {"rows": rows, "days": days}
+        known = ledger.partitions(layer, name)
+        read = ((day, read_partition(settings.workspace, layer, name, day, each)) for day, each in known.items())
+        left = ((day, held, _without(held, user, orders)) for day, held in read)
+        changed = ((day, kept) for day, held, kept in left if len(kept) < len(held))
+        written = write_partitions(settings.workspace, layer, name, changed)
+        with ledger.transaction():
+            ledger.record_partitions(
+                layer,
+                name,
+                {
+                    day: dataclasses.replace(known[day], rows=new.rows, checksum=new.checksum, contract=None)
+                    for day, new in written.items()
+                },
+            )
+        if written:
+            rows = sum(known[day].rows - new.rows for day, new in written.items())
+            removed[name] = {"rows": rows, "days": [str(day) for day in written]}
     return removed
 
 

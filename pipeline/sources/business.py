@@ -19,9 +19,10 @@ from pipeline.sources.mapped import Canonical
 from pipeline.sources.mapping import SourceMapping, load_mapping
 from pipeline.sources.paging import Order, Session, pages, session
 from pipeline.sources.selection import DELETED, from_clause, source_column, source_columns
+from pipeline.sources.text_pages import is_plain_text, text_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pipeline.settings import Settings
     from pipeline.sources.source import Shape, Source
@@ -77,8 +78,7 @@ class BusinessSource:
         cursor = self._column(table, table.cursor)
         margin = dt.timedelta(0) if self._zone(table, table.cursor) == "UTC" else dt.timedelta(hours=2)
         bounds = cursor >= self._local(start - margin, table), cursor < self._local(end + margin, table)
-        query = self._select(table, table.columns).where(*bounds)
-        for batch in self._batches(table, query, (table.cursor, *table.key), batch_rows):
+        for batch in self._batches(table, list(table.columns), (table.cursor, *table.key), bounds, batch_rows):
             rows = _within(batch, table.cursor, start, end)
             if len(rows):
                 yield rows
@@ -87,13 +87,14 @@ class BusinessSource:
         """Every row whatever its cursor, ordered by key, in batches of the canonical schema."""
         self.shape(name)
         table = MAPPABLE_TABLES[name]
-        yield from self._batches(table, self._select(table, table.columns), table.key, None)
+        yield from self._batches(table, list(table.columns), table.key)
 
     def scan_keys(self, name: str) -> Iterator[pa.Table]:
         """Key and cursor of every row, ordered by key."""
         self.shape(name)
         table = MAPPABLE_TABLES[name]
-        yield from self._batches(table, self._select(table, (*table.key, table.cursor)), table.key, None)
+        names = [name for name in table.columns if name in (*table.key, table.cursor)]
+        yield from self._batches(table, names, table.key)
 
     def unreadable(self, name: str) -> int:
         """Rows whose cursor is null or no time: no window ever holds them."""
@@ -103,25 +104,32 @@ class BusinessSource:
         query = sa.select(sa.func.count()).select_from(self._from(table))
         return int(self.session.rows(query.where(cursor.is_(None) | (cursor < self._local(EARLIEST, table))))[0][0])
 
-    def _select(self, table: Table, names: Iterable[str]) -> sa.Select[Any]:
-        wanted = {*names, DELETED}
-        columns = source_columns(self.mapping.tables[table.name], table)
-        return sa.select(*(column for column in columns if column.name in wanted)).select_from(self._from(table))
-
     def _batches(
-        self, table: Table, query: sa.Select[Any], order: Iterable[str], batch_rows: int | None
+        self,
+        table: Table,
+        names: list[str],
+        ordered_by: Iterable[str],
+        where: Sequence[sa.ColumnElement[bool]] = (),
+        batch_rows: int | None = None,
     ) -> Iterator[pa.Table]:
         mapping = self.mapping.tables[table.name]
-        names = tuple(name for name in order if name in mapping.columns and name not in mapping.constants())
-        by = Order(tuple(self._column(table, name) for name in names), names)
-        for rows in pages(self.session, query, by, batch_rows or self.session.settings.page_rows):
-            yield self._batch(table, rows)
+        named = tuple(name for name in ordered_by if name in mapping.columns and name not in mapping.constants())
+        order = Order(tuple(self._column(table, name) for name in named), named)
+        wanted = [*names, *([DELETED] if mapping.deleted else [])]
+        page_rows, shape = batch_rows or self.session.settings.page_rows, self.shape(table.name)
+        if is_plain_text(self.session, mapping, table, shape, wanted):
+            for page in text_pages(self.session, mapping, table, shape, wanted, where, order, page_rows):
+                yield self._batch(table, names, page)
+            return
+        columns = [column for column in source_columns(mapping, table) if column.name in wanted]
+        query = sa.select(*columns).select_from(self._from(table)).where(*where)
+        for rows in pages(self.session, query, order, page_rows):
+            values = zip(*rows, strict=True)
+            yield self._batch(table, names, dict(zip(rows[0]._fields, values, strict=True)))
 
-    def _batch(self, table: Table, rows: Sequence[sa.Row[Any]]) -> pa.Table:
-        columns = dict(zip(rows[0]._fields, zip(*rows, strict=True), strict=True))
-        if table.columns.keys() <= columns.keys():
+    def _batch(self, table: Table, names: list[str], columns: Mapping[str, Sequence[Any] | pa.Array]) -> pa.Table:
+        if len(names) == len(table.columns):
             return self._canonical.table(table, columns)
-        names = [name for name in table.columns if name in columns]
         return pa.table({name: self._canonical.column(table, name, columns[name]) for name in names})
 
     @property

@@ -88,6 +88,8 @@ _KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (
 
 
 def _kind(column: ReflectedColumn) -> str:
+    if getattr(column["type"], "zerofill", False):
+        return "zero-filled numbers"
     return next((kind for kind, types in _KINDS if isinstance(column["type"], types)), str(column["type"]))
 
 

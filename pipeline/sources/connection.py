@@ -55,6 +55,7 @@ def connect(url: sa.URL, settings: Extract) -> sa.Connection:
     opened = _engine(url).connect()
     if opened.dialect.name in {"mysql", "mariadb"}:
         opened.exec_driver_sql(f"SET SESSION lock_wait_timeout = {settings.lock_wait_seconds}")
+        opened.exec_driver_sql("SET SESSION group_concat_max_len = 4294967295")
         opened.exec_driver_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         opened.commit()
         opened.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")

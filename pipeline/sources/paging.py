@@ -91,7 +91,9 @@ def pages(session: Session, query: sa.Select[Any], order: Order, page_rows: int)
     after: Position | None = None
     ordered = query.order_by(*order.columns)
     while True:
-        found = session.rows((ordered if after is None else ordered.where(_from(order, after))).limit(page_rows))
+        found = session.rows(
+            (ordered if after is None else ordered.where(from_position(order, after))).limit(page_rows)
+        )
         if len(found) < page_rows:
             if found:
                 yield found
@@ -108,7 +110,7 @@ def pages(session: Session, query: sa.Select[Any], order: Order, page_rows: int)
             page_rows *= 2
 
 
-def _from(order: Order, position: Position) -> sa.ColumnElement[bool]:
+def from_position(order: Order, position: Position) -> sa.ColumnElement[bool]:
     """Rows at `position` or after it. The first column alone bounds the index range; OR would hide it."""
     last = len(order.columns) - 1
     same: list[sa.ColumnElement[bool]] = []
