@@ -81,8 +81,8 @@ def _is_whole(array: pa.Array) -> bool:
 
 def _says_its_zone(texts: pa.Array) -> bool:
     """Whether the times end in Z or an offset; Arrow refuses a column that mixes both."""
-    first = next((text for text in texts.to_pylist() if text), "")
-    return bool(_OFFSET.search(first))
+    known = texts.drop_null()
+    return bool(len(known) and _OFFSET.search(known[0].as_py()))
 
 
 def _times(array: pa.Array, zone: str) -> pa.Array:

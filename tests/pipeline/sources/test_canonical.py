@@ -21,6 +21,8 @@ def read(values, kind, zone="UTC"):
         "2017-07-01 12:00:00",
         "2017-07-01 12:00:00.000000",
         "2017-07-01T12:00:00",
+        "2017-07-01T12:00:00Z",
+        "2017-07-01 14:00:00.000+02:00",
         NAIVE_NOON,
         NOON,
         dt.datetime(2017, 7, 1, 14, tzinfo=dt.timezone(dt.timedelta(hours=2))),
