@@ -20,7 +20,7 @@ SECTIONS = dict(
 )
 SERIES = {
     metric.name + ending: set(metric.labels) | ({"le"} if ending == "_bucket" else set())
-    for metric in (*names.SERVING, *names.PIPELINE)
+    for metric in (*names.SERVING, *names.PIPELINE, *names.QUALITY)
     for ending in (("_bucket", "_sum", "_count") if metric.kind == "histogram" else ("",))
 }
 
