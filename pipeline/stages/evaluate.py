@@ -11,6 +11,7 @@ import numpy as np
 
 from feature_store.history import empty_history
 from feature_store.registry import feature_set_id, ranker_features
+from feature_store.schema import PURCHASE
 from feature_store.snapshot import read_history, read_snapshot
 from pipeline.atomic import atomic_folder
 from pipeline.errors import EmptyDayError, PipelineError
@@ -65,8 +66,9 @@ def evaluate(day: dt.date, settings: Settings) -> StageResult:
     lists = {"release": _release_lists(known, ranker, users, settings)}
     if settings.evaluation.baselines:
         catalog, size = known.snapshot.item_side.catalog, settings.evaluation.list_size
+        bought = known.history.of_kind(PURCHASE)
         for baseline in track(BASELINES, "baselines"):
-            lists[baseline.name] = baseline.lists(known.history, catalog, known.snapshot.as_of, users, size)
+            lists[baseline.name] = baseline.lists(bought, catalog, known.snapshot.as_of, users, size)
     metrics = {name: means(judge(chosen, relevant)) for name, chosen in lists.items()}
     report = {
         "day": str(day),
@@ -102,8 +104,8 @@ def _knowledge(day: dt.date, cut: dt.date, settings: Settings) -> Knowledge:
 
 
 def _judged_users(known: Knowledge, truth: dict[str, set[str]]) -> NDArray[np.int64]:
-    """Rows of the users with events before the cut and purchases after it."""
-    active = np.diff(known.history.offsets) > 0
+    """Rows of the users with purchases before the cut and after it."""
+    active = np.diff(known.history.of_kind(PURCHASE).offsets) > 0
     bought = np.array([str(user) in truth for user in known.snapshot.users], bool)
     return np.flatnonzero(active & bought)
 
