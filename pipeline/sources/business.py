@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -19,10 +19,10 @@ from pipeline.sources.mapped import Canonical
 from pipeline.sources.mapping import SourceMapping, load_mapping
 from pipeline.sources.paging import Order, Session, pages, session
 from pipeline.sources.selection import DELETED, from_clause, source_column, source_columns
-from pipeline.sources.text_pages import is_plain_text, text_pages
+from pipeline.sources.text_pages import ahead, is_plain_text, text_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     from pipeline.settings import Settings
     from pipeline.sources.source import Shape, Source
@@ -67,21 +67,24 @@ class BusinessSource:
 
     def has_rows(self, name: str, start: dt.datetime, end: dt.datetime) -> bool:
         """Whether any row's cursor lies in the window."""
-        return next(self.read(name, start, end, batch_rows=100), None) is not None
+        with closing(self.read(name, start, end, batch_rows=100)) as found:
+            return next(found, None) is not None
 
     def read(
         self, name: str, start: dt.datetime, end: dt.datetime, batch_rows: int | None = None
-    ) -> Iterator[pa.Table]:
+    ) -> Generator[pa.Table]:
         """The rows of a window, ordered by cursor, in batches of the canonical schema; at most two are in memory."""
         self.shape(name)
         table = MAPPABLE_TABLES[name]
         cursor = self._column(table, table.cursor)
         margin = dt.timedelta(0) if self._zone(table, table.cursor) == "UTC" else dt.timedelta(hours=2)
         bounds = cursor >= self._local(start - margin, table), cursor < self._local(end + margin, table)
-        for batch in self._batches(table, list(table.columns), (table.cursor, *table.key), bounds, batch_rows):
-            rows = _within(batch, table.cursor, start, end)
-            if len(rows):
-                yield rows
+        order = (table.cursor, *table.key)
+        with closing(self._batches(table, list(table.columns), order, bounds, batch_rows)) as batches:
+            for batch in batches:
+                rows = _within(batch, table.cursor, start, end)
+                if len(rows):
+                    yield rows
 
     def scan(self, name: str) -> Iterator[pa.Table]:
         """Every row whatever its cursor, ordered by key, in batches of the canonical schema."""
@@ -111,15 +114,17 @@ class BusinessSource:
         ordered_by: Iterable[str],
         where: Sequence[sa.ColumnElement[bool]] = (),
         batch_rows: int | None = None,
-    ) -> Iterator[pa.Table]:
+    ) -> Generator[pa.Table]:
         mapping = self.mapping.tables[table.name]
         named = tuple(name for name in ordered_by if name in mapping.columns and name not in mapping.constants())
         order = Order(tuple(self._column(table, name) for name in named), named)
         wanted = [*names, *([DELETED] if mapping.deleted else [])]
         page_rows, shape = batch_rows or self.session.settings.page_rows, self.shape(table.name)
         if is_plain_text(self.session, mapping, table, shape, wanted):
-            for page in text_pages(self.session, mapping, table, shape, wanted, where, order, page_rows):
-                yield self._batch(table, names, page)
+            found = text_pages(self.session, mapping, table, shape, wanted, where, order, page_rows)
+            with closing(ahead(found)) as ready:
+                for page in ready:
+                    yield self._batch(table, names, page)
             return
         columns = [column for column in source_columns(mapping, table) if column.name in wanted]
         query = sa.select(*columns).select_from(self._from(table)).where(*where)

@@ -7,6 +7,7 @@ page crosses that road. It is taken only where every column is of a kind whose t
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from pipeline.sources.paging import from_position
 from pipeline.sources.selection import DELETED, from_clause, source_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from feature_store.schema import Table
     from pipeline.sources.mapping import TableMapping
@@ -93,6 +94,18 @@ def text_pages(
             after = tuple(_value(value, kinds[name]) for name, value in zip(order.names, last, strict=True))
         else:
             page_rows *= 2
+
+
+def ahead(pages: Iterator[Columns]) -> Generator[Columns]:
+    """The same pages, the next one always under way, so that the server writes while this side does.
+
+    Closing it waits for the page under way: a connection answers one question at a time.
+    """
+    with ThreadPoolExecutor(1) as reader:
+        waiting = reader.submit(next, pages, None)
+        while (page := waiting.result()) is not None:
+            waiting = reader.submit(next, pages, None)
+            yield page
 
 
 def _field(column: sa.ColumnElement[Any], quoted: bool) -> sa.ColumnElement[Any]:

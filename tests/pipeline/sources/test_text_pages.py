@@ -108,7 +108,7 @@ def counted_roads():
     """Which roads were taken, told by the functions themselves being called."""
     import sys
 
-    roads, codes = set(), {business.text_pages.__code__: "text", business.pages.__code__: "rows"}
+    roads, codes = set(), {business.ahead.__code__: "text", business.pages.__code__: "rows"}
 
     def at_call(frame, event, _argument):
         if event == "call" and frame.f_code in codes:
