@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 from typing import TYPE_CHECKING
 
@@ -17,12 +16,13 @@ from pipeline.atomic import atomic_folder
 from pipeline.errors import EmptyDayError, PipelineError
 from pipeline.knowledge import Knowledge, learn, open_archive, purchased, record_of
 from pipeline.progress import track
+from pipeline.quality.provenance import training_set
 from pipeline.recommender.baselines import BASELINES
 from pipeline.recommender.metrics import judge, means
 from pipeline.recommender.ranker.onnx import OnnxRanker
 from pipeline.recommender.recall.source import Asker, Candidates
 from pipeline.recommender.recommend import Request, recommend
-from pipeline.recommender.release import Manifest, Release, load_recall, sha256
+from pipeline.recommender.release import Manifest, Release, load_recall
 from pipeline.stage import StageResult, stage
 
 if TYPE_CHECKING:
@@ -76,21 +76,12 @@ def evaluate(day: dt.date, settings: Settings) -> StageResult:
         "judged": [str(first), str(last)],
         "users": len(users),
         "models": metrics,
-        "data": archive_digest(settings.workspace.clean, cut),
+        "data": training_set(settings.workspace.clean, cut).checksum,
     }
     folder = settings.workspace.evaluation(day)
     with atomic_folder(folder) as aside:
         (aside / "metrics.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return StageResult((folder,), len(users), metrics["release"])
-
-
-def archive_digest(clean: Path, through: dt.date) -> str:
-    """SHA-256 over every cleaned partition up to `through`: what a release was made from."""
-    digest = hashlib.sha256()
-    for path in sorted(clean.glob("*/day=*/part.parquet")):
-        if path.parent.name <= f"day={through}":
-            digest.update(f"{path.relative_to(clean)} {sha256(path)}\n".encode())
-    return digest.hexdigest()
 
 
 def _knowledge(day: dt.date, cut: dt.date, settings: Settings) -> Knowledge:

@@ -13,6 +13,7 @@ from pipeline.atomic import atomic_folder
 from pipeline.errors import EmptyDayError
 from pipeline.knowledge import Knowledge, learn, open_archive, purchased, rng
 from pipeline.progress import track
+from pipeline.quality.provenance import training_set
 from pipeline.recommender.examples import Examples, join, make_examples
 from pipeline.recommender.ranker import lightgbm
 from pipeline.stage import StageResult, stage
@@ -27,7 +28,7 @@ SCENE = "home"
 
 @stage
 def train(day: dt.date, settings: Settings) -> StageResult:
-    """Read the clean archive up to the cut, write `train/day=…` (model.txt, model.onnx, schema.json).
+    """Read the clean archive up to the cut, write `train/day=…` (model.txt, model.onnx, schema.json, data.json).
 
     Raises:
         ArchiveError: a cleaned table is missing or unreadable.
@@ -51,6 +52,8 @@ def train(day: dt.date, settings: Settings) -> StageResult:
         lightgbm.save(booster, aside)
         schema = {"feature_set": feature_set_id(), "features": names, "importance": lightgbm.importance(booster)}
         (aside / "schema.json").write_text(json.dumps(schema, indent=1) + "\n", encoding="utf-8")
+        data = training_set(settings.workspace.clean, cut).as_json()
+        (aside / "data.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     counts = {
         "weeks": float(len(weeks)),
         "askers": float(len(examples.group)),
