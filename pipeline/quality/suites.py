@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import os
 import warnings
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ def _judge(
     import great_expectations as gx
     from great_expectations.core.run_identifier import RunIdentifier
 
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # at import it decides to tell of its folders
     context = _context(docs)
     source = context.data_sources.add_pandas("clean")
     # The moment of the run is the end of its day, so that a page does not change when a day is judged again.
