@@ -45,6 +45,7 @@ def record(made, user):
     return asyncio.run(read())
 
 
+@pytest.mark.slow
 def test_the_user_is_gone_everywhere_and_the_others_are_not(finished):
     folder = finished.workspace.features(DAY)
     snapshot = read_snapshot(folder)
@@ -69,6 +70,7 @@ def test_the_user_is_gone_everywhere_and_the_others_are_not(finished):
     assert receipt["removed"]["features"][str(DAY)]["vectors"] == 1
 
 
+@pytest.mark.slow
 def test_the_receipt_holds_no_id_in_clear_text(finished):
     user = str(read_snapshot(finished.workspace.features(DAY)).users[3])
     path = forget(user, finished)
@@ -78,6 +80,7 @@ def test_the_receipt_holds_no_id_in_clear_text(finished):
     assert f'"{user}"' not in path.read_text()
 
 
+@pytest.mark.slow
 def test_no_later_reading_brings_the_user_back(finished):
     user = str(read_snapshot(finished.workspace.features(DAY)).users[3])
     with open_ledger(finished.workspace.ledger) as ledger:
@@ -93,6 +96,7 @@ def test_no_later_reading_brings_the_user_back(finished):
     assert not [row for table in rows(finished, "clean").values() for row in table if f"'user_id': '{user}'" in row]
 
 
+@pytest.mark.slow
 def test_asking_twice_keeps_both_receipts(finished):
     user = str(read_snapshot(finished.workspace.features(DAY)).users[3])
     forget(user, finished)

@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from feature_store.schema import SOURCE_TABLES
 from tests.pipeline.sources.histories import HISTORIES, Shop
 
+pytestmark = pytest.mark.slow
 WANTED = os.environ.get("VITRINE_TEST_HISTORIES")
 
 
