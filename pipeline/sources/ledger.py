@@ -109,6 +109,8 @@ class Ledger:
             self.connection.executescript(_TABLES)
             self._add_later_columns()
         except sqlite3.DatabaseError as error:
+            if "disk is full" in str(error):  # the stage says what to do about it
+                raise
             raise ArchiveError(
                 f"ledger {path}",
                 expected="a SQLite file",
