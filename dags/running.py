@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
+from pipeline.configuration import load_settings
 from pipeline.errors import DataContractError, DayOutsideDataError, SettingsError
 from pipeline.locks import day_lock
-from pipeline.settings import load_settings
 from pipeline.stage import Stage, StageResult
 
 if TYPE_CHECKING:

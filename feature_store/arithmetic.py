@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from feature_store.spec import Column
 
 
@@ -18,3 +20,8 @@ def at_least(column: Column, least: float) -> Column:
 def where_known(column: Column) -> Column:
     """The column, NaN where it is 0 and 0 says that nothing is known: what is computed from it becomes its default."""
     return np.where(column > 0, column, np.float32(np.nan))
+
+
+def row_dot(left: NDArray[np.float32], right: NDArray[np.float32]) -> Column:
+    """The product of each pair of rows (n, dimensions), each added by itself: BLAS would round by their number."""
+    return np.asarray(np.add.reduce(np.ascontiguousarray(left * right), axis=1), np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ class Catalog:
     titles: (items,) text
     groups: level -> (items,) int32 group row; levels are `schema.LEVELS`
     names:  level -> (groups,) text
+    available: (items,) whether it may be shown; what is off sale still has its place in everybody's history
     """
 
     keys: NDArray[np.int64]
@@ -32,6 +34,13 @@ class Catalog:
     titles: NDArray[np.str_]
     groups: Mapping[str, NDArray[np.int32]]
     names: Mapping[str, NDArray[np.str_]]
+    available: NDArray[np.bool_]
+
+    @cached_property
+    def all_groups(self) -> Mapping[str, NDArray[np.int32]]:
+        """`groups`, and beside them "item", in which each item is a group of its own, and "any", which holds all."""
+        items = len(self.keys)
+        return {**self.groups, "item": np.arange(items, dtype=np.int32), "any": np.zeros(items, np.int32)}
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -48,8 +57,15 @@ class Catalog:
         return self.rows(item_keys(ids))
 
 
-def build_catalog(ids: Sequence[str], titles: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Catalog:
+def build_catalog(
+    ids: Sequence[str],
+    titles: Sequence[str],
+    groups: Mapping[str, Sequence[str]],
+    available: Sequence[bool] | None = None,
+) -> Catalog:
     """A catalog of distinct items; `groups` names each item's group at every level ("" where it has none).
+
+    available: whether each item may be shown; none: all of them
 
     Raises:
         FeatureError: two ids share a key (never seen; the chance is 1e-9 for 200 thousand items).
@@ -67,4 +83,11 @@ def build_catalog(ids: Sequence[str], titles: Sequence[str], groups: Mapping[str
     for level in LEVELS:
         unique, inverse = np.unique(np.asarray(groups[level], dtype=np.str_), return_inverse=True)
         names[level], rows[level] = unique, inverse.astype(np.int32)[order]
-    return Catalog(keys, np.asarray(ids, dtype=np.str_)[order], np.asarray(titles, dtype=np.str_)[order], rows, names)
+    return Catalog(
+        keys,
+        np.asarray(ids, dtype=np.str_)[order],
+        np.asarray(titles, dtype=np.str_)[order],
+        rows,
+        names,
+        np.ones(len(ids), bool) if available is None else np.asarray(available, bool)[order],
+    )

@@ -33,3 +33,7 @@ class ArchiveError(VitrineError):
 
 class OnlineStoreError(VitrineError):
     """The online store cannot be reached or holds something else than was written."""
+
+
+class EngineError(VitrineError):
+    """The chosen engine cannot be started, or not as it is told."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 from feature_store.schema import EVENT_KINDS
@@ -96,13 +98,18 @@ class History:
             self.value[keep],
         )
 
-    def latest(self, events: int) -> History:
-        """At most the last `events` of each user: what a bounded online store keeps."""
-        counts = np.diff(self.offsets)
-        if counts.max(initial=0) <= events:
-            return self
-        from_end = np.repeat(self.offsets[1:], counts) - np.arange(len(self.item))
-        return self.select(from_end <= events)
+    def latest(self, events: Mapping[str, int]) -> History:
+        """At most so many last events of each kind of each user: what a bounded online store keeps.
+
+        Every kind has a bound of its own, so that what was merely shown never pushes out what was bought; a kind
+        without a bound is not kept.
+        """
+        keep = np.zeros(len(self.item), bool)
+        for kind, most in events.items():
+            own = np.flatnonzero(self.kind == EVENT_KINDS.index(kind))
+            counts = np.bincount(self.user[own], minlength=self.users)
+            keep[own] = np.repeat(np.cumsum(counts), counts) - np.arange(len(own)) <= most
+        return self if keep.all() else self.select(keep)
 
     def before(self, time: int) -> History:
         """The events strictly before `time` (seconds since 1970 UTC)."""

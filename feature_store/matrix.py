@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from feature_store.context import Context, context_of
 from feature_store.errors import FeatureError
 from feature_store.occurrences import Occurrences, occurrences
 from feature_store.schema import LEVELS, PURCHASE
+from feature_store.session import Session, session
+from feature_store.taste import tastes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,11 +31,15 @@ class ItemSide:
 
     items:      (items, stored item features) float32, rows as in the catalog
     categories: (categories, stored category features) float32, rows as `catalog.groups["category"]`
+    brands:     (brands, stored brand features) float32, rows as `catalog.groups["brand"]`
+    text:       (items, dimensions) float32, what title and tags say: `text.text_vectors`
     """
 
     catalog: Catalog
     items: NDArray[np.float32]
     categories: NDArray[np.float32]
+    brands: NDArray[np.float32]
+    text: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -40,11 +48,13 @@ class UserSide:
 
     values:   (users, stored user features) float32
     asked_at: (users,) int64, seconds since 1970 UTC; every event of `history` lies before it
+    context:  where and when they ask; None: the shop's clock shows UTC, scene and device are unknown
     """
 
     values: NDArray[np.float32]
     history: History
     asked_at: NDArray[np.int64]
+    context: Context | None = None
 
 
 @dataclass(frozen=True)
@@ -60,11 +70,15 @@ class Rows:
     recall: Mapping[str, Column] = field(default_factory=dict)
 
 
-MOMENT_INPUTS = ("asked_at",)
+MOMENT_INPUTS = ("asked_at", "clock", "scene", "device", "session", "item_text", "user_text")
 PAIR_INPUTS = ("same_item", *(f"same_{level}" for level in LEVELS), "any_item")
 RECALL_INPUT = "recall_"
-"""Inputs that a request feature may name besides other features: the time of asking (n,) float64 in seconds;
-the user's `Occurrences` of the row's item, category, subcategory, brand, or of anything; `recall_<source>` scores."""
+SEEN_INPUT = "seen_"
+"""Inputs that a request feature may name besides other features: the time of asking (n,) in seconds, float64 in UTC or
+int64 as the shop's clock shows it; integer codes (n,) of scene and device; the visit that goes on (`Session`), without
+which its features are their defaults, and by `seen_<stored item feature>` the column (events,) of what it was about;
+text vectors (n, dimensions) of the item, and of what the user had to do with; the user's `Occurrences` of the row's
+item, category, subcategory, brand, or of anything; `recall_<source>` scores."""
 
 
 class _Frame:
@@ -83,6 +97,8 @@ class _Frame:
         self._purchases = user_side.history.of_kind(PURCHASE)
         self._known: dict[str, Column] = {}
         self._pairs: dict[str, Occurrences] = {}
+        self._entities: dict[str, NDArray[np.float32]] = {}
+        self._context = user_side.context or context_of(user_side.asked_at)
 
     def column(self, name: str) -> Column:
         if name not in self._known:
@@ -98,14 +114,27 @@ class _Frame:
         return self._known[name]
 
     def _stored(self, feature: Feature) -> Column:
-        at = self._positions[feature.name]
-        if feature.entity == "user":
-            return self._users.values[:, at][self._rows.user]
-        if feature.entity == "item":
-            return self._items.items[:, at][self._rows.item]
-        return self._items.categories[:, at][self._items.catalog.groups["category"][self._rows.item]]
+        column: Column = self._described(str(feature.entity))[self._positions[feature.name]]
+        return column
+
+    def _described(self, entity: str) -> NDArray[np.float32]:
+        """Every stored feature of the rows' users, items, categories or brands, shape (features, n): a row of values
+        is fetched from memory once, not again for each feature.
+        """
+        if entity not in self._entities:
+            if entity == "user":
+                values, rows = self._users.values, self._rows.user
+            elif entity == "item":
+                values, rows = self._items.items, self._rows.item
+            else:
+                values = self._items.brands if entity == "brand" else self._items.categories
+                rows = self._items.catalog.groups[entity][self._rows.item]
+            self._entities[entity] = np.ascontiguousarray(values[rows].T)
+        return self._entities[entity]
 
     def _requested(self, feature: Feature) -> Column:
+        if "session" in feature.inputs and not self._session.visits:  # nearly always, and then it is to cost nothing
+            return np.full(self._rows.item.shape, feature.default, np.float32)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             values = np.asarray(feature.compute(*(self._input(name) for name in feature.inputs)))
         if values.shape != self._rows.item.shape:
@@ -115,30 +144,45 @@ class _Frame:
                 found=str(values.shape),
                 remedy="Return one value per row.",
             )
-        values = values.astype(np.float32)
+        values = values.astype(np.float32, copy=False)
         return np.where(np.isnan(values), np.float32(feature.default), values)
 
     def _input(self, name: str) -> object:
         if name in PAIR_INPUTS:
             return self._pair(name)
-        if name == "asked_at":
-            return self._users.asked_at[self._rows.user].astype(np.float64)
+        if name in MOMENT_INPUTS:
+            return self._moment(name)
+        if name.startswith(SEEN_INPUT):
+            return self._items.items[:, self._positions[name.removeprefix(SEEN_INPUT)]][self._session.item]
         if name.startswith(RECALL_INPUT):
             absent = np.full(self._rows.item.shape, np.nan, np.float32)
             return self._rows.recall.get(name.removeprefix(RECALL_INPUT), absent)
         return self.column(name)
 
+    def _moment(self, name: str) -> object:
+        """What concerns the user and the moment, in the row's place."""
+        users, rows = self._users, self._rows
+        if name == "session":
+            return self._session
+        if name == "item_text":
+            return self._items.text[rows.item]
+        if name == "user_text":
+            found = tastes(users.history, users.asked_at, self._items.text)
+            return found[rows.user] if len(found) > 1 else np.broadcast_to(found, (len(rows.item), found.shape[1]))
+        if name == "asked_at":
+            return users.asked_at[rows.user].astype(np.float64)
+        values: NDArray[np.integer] = getattr(self._context, name)
+        return values[rows.user]
+
+    @cached_property
+    def _session(self) -> Session:
+        rows = self._rows
+        return session(self._users.history, self._users.asked_at, self._items.catalog.all_groups, rows.user, rows.item)
+
     def _pair(self, name: str) -> Occurrences:
         if name not in self._pairs:
-            catalog, level = self._items.catalog, name.removeprefix("same_")
-            items = len(catalog)
-            if name == "any_item":
-                groups = np.zeros(items, np.int32)
-            elif name == "same_item":
-                groups = np.arange(items, dtype=np.int32)
-            else:
-                groups = catalog.groups[level]
-            rows = self._rows
+            level = name.removeprefix("same_").removesuffix("_item")
+            groups, rows = self._items.catalog.all_groups[level], self._rows
             self._pairs[name] = occurrences(self._purchases, self._users.asked_at, groups, rows.user, rows.item)
         return self._pairs[name]
 
@@ -156,10 +200,10 @@ def assemble(
         FeatureError: a name that nobody defines, or a request feature returns another shape than one value per row.
     """
     frame = _Frame(features, stored_positions(features), item_side, user_side, rows)
-    matrix = np.empty((len(rows.item), len(names)), np.float32)
+    columns = np.empty((len(names), len(rows.item)), np.float32)
     for at, name in enumerate(names):
-        matrix[:, at] = frame.column(name)
-    return matrix
+        columns[at] = frame.column(name)
+    return np.ascontiguousarray(columns.T)
 
 
 def stored_positions(features: Mapping[str, Feature]) -> dict[str, int]:

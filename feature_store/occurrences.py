@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from feature_store.spec import Column
+
+_DAY = int(SECONDS_PER_DAY)
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Occurrences:
     later: NDArray[np.int64]
     pieces: NDArray[np.float32]
     money: NDArray[np.float32]
+    _known: dict[tuple[str, float | None], Column] = field(default_factory=dict, init=False)
+    """Sums that several features ask for, computed once."""
 
     def _sum(self, weights: NDArray[np.float64]) -> Column:
         per_slot = np.bincount(self.slot, weights=weights, minlength=self.slots)
@@ -48,7 +52,9 @@ class Occurrences:
 
     def count(self, days: float | None = None) -> Column:
         """Baskets, in the last `days` or ever."""
-        return self._sum(np.where(self.first, self._within(days), 0.0))
+        if ("count", days) not in self._known:
+            self._known["count", days] = self._sum(np.where(self.first, self._within(days), 0.0))
+        return self._known["count", days]
 
     def quantity(self, days: float | None = None) -> Column:
         """Pieces, in the last `days` or ever."""
@@ -62,9 +68,31 @@ class Occurrences:
         """How many of the user's latest `baskets` baskets held one."""
         return self._sum(np.where(self.first & (self.later < baskets), 1.0, 0.0))
 
+    def count_on_weekday(self, clock: NDArray[np.int64]) -> Column:
+        """Baskets on the same day of the week as `clock` (n,) shows: seconds since 1970 on the shop's wall."""
+        then, now = self._clocks(clock)
+        same = (then // _DAY - now // _DAY) % 7 == 0
+        return self._sum(np.where(self.first & same, 1.0, 0.0))
+
+    def count_near_hour(self, clock: NDArray[np.int64], hours: int) -> Column:
+        """Baskets at most `hours` before or after the time of the day that `clock` (n,) shows."""
+        then, now = self._clocks(clock)
+        apart = np.abs((then - now + _DAY // 2) % _DAY - _DAY // 2)
+        return self._sum(np.where(self.first & (apart <= hours * 3600), 1.0, 0.0))
+
+    def _clocks(self, clock: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """What the shop's clock showed at each event, had it never been changed, and what it shows when asked."""
+        per_slot = np.zeros(self.slots, np.int64)
+        per_slot[self.slot_of_row] = clock
+        now = per_slot[self.slot]
+        return now - np.rint(self.age_days * SECONDS_PER_DAY).astype(np.int64), now
+
     def decayed(self, half_life_days: float) -> Column:
         """Baskets, each worth half after every `half_life_days`."""
-        return self._sum(np.where(self.first, np.exp2(-self.age_days / half_life_days), 0.0))
+        if ("decayed", half_life_days) not in self._known:
+            weights = np.where(self.first, np.exp2(-self.age_days / half_life_days), 0.0)
+            self._known["decayed", half_life_days] = self._sum(weights)
+        return self._known["decayed", half_life_days]
 
     @cached_property
     def days_since_last(self) -> Column:

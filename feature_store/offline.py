@@ -1,17 +1,19 @@
-"""The archive as features read it: cleaned Parquet partitions in DuckDB, each row in its latest version."""
+"""The archive as features read it: cleaned Parquet partitions, each row in its latest version."""
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from feature_store.engine.connect import open_engine
 from feature_store.errors import ArchiveError
 from feature_store.history import History, build_history
-from feature_store.schema import EVENT_KINDS, TABLES, item_keys
+from feature_store.schema import EVENT_KINDS, EXPOSURE, PROMOTIONS, TABLES, item_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from feature_store.catalog import Catalog
+    from feature_store.engine import Engine
+    from feature_store.schema import Table
+
+
+LATE_TABLES = ("events", "prices")
+"""Tables whose rows say when they happened, so that one told late still belongs to its day; what users and items are
+is only known from the day on which the source said so."""
 
 
 def end_of_day(day: dt.date) -> int:
@@ -30,8 +39,11 @@ def end_of_day(day: dt.date) -> int:
 
 class Archive:
     """The canonical tables as the partitions up to and including `through` tell them; events only from `since` on.
+    With `day`, users and items are those known then, and partitions after it only add what was told late.
 
-    `events` carries its item's category; `events` and `prices` carry `seconds`, the row's moment since 1970 UTC.
+    `events` carries its item's category. Every table carries `seconds`, the row's moment since 1970 UTC: when an event
+    happened, a price came into force, an item or a user came to be known, a promotion was planned; `starts` and `ends`
+    say when a promotion is in force.
 
     Raises:
         ArchiveError: there is no partition, or one cannot be read (names it).
@@ -43,74 +55,91 @@ class Archive:
         through: dt.date,
         *,
         since: dt.date = dt.date.min,
-        memory_limit: str = "1GB",
-        threads: int = 2,
-        spill: Path | None = None,
+        day: dt.date | None = None,
+        engine: Engine | None = None,
     ) -> None:
         import ibis
 
-        self._clean, self._through, self._since = clean, through, since
-        options: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads}
-        if spill is not None:
-            spill.mkdir(parents=True, exist_ok=True)
-            options["temp_directory"] = str(spill)
-        self.connection = ibis.duckdb.connect(**options)
-        self.connection.raw_sql("SET enable_progress_bar = false")  # it writes into the output of quiet runs
-        self.items = self._load("items", "*")
-        self.users = self._load("users", "*")
-        self._load("lines", "*, CAST(floor(epoch(time)) AS BIGINT) AS seconds", table="events")
-        self.prices = self._load("prices", "*, CAST(floor(epoch(valid_from)) AS BIGINT) AS seconds")
-        self.connection.raw_sql(
-            "CREATE TEMP TABLE events AS SELECT lines.*, coalesce(items.category, '') AS category"
-            " FROM lines LEFT JOIN items USING (item_id)"
+        self._clean, self._through, self._since, self._day = clean, through, since, day or through
+        self.engine = engine or open_engine()
+        try:
+            self.items = self._load("items", moment="created_at")
+            self.users = self._load("users", moment="created_at")
+            self.prices = self._load("prices", moment="valid_from")
+            self.promotions = self._promotions()
+            category = ibis.coalesce(self.items["category"], "")
+            self.events = self._load("events", moment="time", beside=self.items.select("item_id", category=category))
+        except BaseException:
+            self.close()
+            raise
+
+    def _partitions(self, table: str, last: dt.date) -> list[str]:
+        first = self._since if table == "events" else dt.date.min
+        return sorted(
+            str(path)
+            for path in (self._clean / table).glob("day=*/part.parquet")
+            if first <= dt.date.fromisoformat(path.parent.name.removeprefix("day=")) <= last
         )
-        self.connection.raw_sql("DROP TABLE lines")
-        self.events: ir.Table = self.connection.table("events")
 
     def _files(self, table: str) -> list[str]:
-        first = self._since if table == "events" else dt.date.min
-        files = sorted(
-            path
-            for path in (self._clean / table).glob("day=*/part.parquet")
-            if first <= dt.date.fromisoformat(path.parent.name.removeprefix("day=")) <= self._through
-        )
+        last = self._through if table in LATE_TABLES else self._day
+        files = self._partitions(table, last)
         if not files:
             raise ArchiveError(
                 f"table {table}",
-                expected=f"cleaned partitions up to {self._through} in {self._clean / table}",
+                expected=f"cleaned partitions up to {last} in {self._clean / table}",
                 found="none",
-                remedy=f"Run `vitrine stage extract`, then `clean`, for {self._through}.",
+                remedy=f"Run `vitrine stage extract`, then `clean`, for {last}.",
             )
-        return [str(path) for path in files]
+        return files
 
-    def _load(self, name: str, columns: str, table: str | None = None) -> ir.Table:
-        """A table with one row per key: the version that the source changed last, later partitions winning ties."""
-        import duckdb
-
-        spec = TABLES[table or name]
-        files = self._files(spec.name)
-        key = ", ".join(spec.key)
-        latest = f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {spec.cursor} DESC, filename DESC) = 1"
-        rows = f"SELECT {columns} FROM read_parquet({files}, hive_partitioning=false, filename=true)"
-        create = f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * EXCLUDE (filename) FROM ({rows})"
+    def _load(self, name: str, moment: str, beside: ir.Table | None = None) -> ir.Table:
+        """A table with one row per key in its latest version, and what `beside` knows of the row's item."""
+        spec, files = TABLES[name], self._files(name)
         try:
-            self.connection.raw_sql(create)
-            # Most archives hold each key once, and finding that out costs a tenth of sorting out versions.
-            unique = f"SELECT count(*) = count(DISTINCT ({key})) FROM {name}"
-            if not self.connection.con.sql(unique).fetchall()[0][0]:
-                self.connection.raw_sql(f"{create} {latest}")
-        except duckdb.Error as error:
+            rows = self._latest(self.engine.rows(name, files, moment), spec)
+            if beside is not None:
+                # Where something was shown is for measuring; features have no use for it, and request ids are long.
+                rows = rows.drop(*(name for name in EXPOSURE if name in rows.columns))
+                rows = rows.left_join(beside, "item_id").drop("item_id_right").fill_null({"category": ""})
+            return self.engine.keep(name, rows)
+        except self.engine.failures as error:
             raise ArchiveError(
-                f"table {spec.name}",
+                f"table {name}",
                 expected=f"readable Parquet with {', '.join(spec.columns)}",
-                found=_unreadable(files, columns) or str(error).splitlines()[0],
+                found=_unreadable(files, moment) or str(error).splitlines()[0],
                 remedy="Remove the named file and run the day again: it is extracted and cleaned anew.",
             ) from error
-        return self.connection.table(name)
 
-    def frame(self, query: str) -> pa.Table:
-        """The rows of a SQL query over `events`, `items`, `users`, `prices`."""
-        return self.connection.con.sql(query).to_arrow_table()
+    def _promotions(self) -> ir.Table:
+        """Every promotion planned so far; a shop that tells of none has none."""
+        import ibis
+
+        if not self._partitions(PROMOTIONS.name, self._day):
+            nothing = self.items.filter(ibis.literal(value=False))
+            moments = dict.fromkeys(("seconds", "starts", "ends"), nothing["seconds"])
+            return nothing.select("item_id", kind=ibis.literal(""), reach=ibis.literal(0.0), **moments)
+        rows = self._load(PROMOTIONS.name, moment=PROMOTIONS.cursor)
+        bounds = {"starts": rows["valid_from"], "ends": rows["valid_to"]}
+        moments = {name: time.epoch_seconds().cast("int64") for name, time in bounds.items()}
+        return rows.select("item_id", "kind", "reach", "seconds", **moments)
+
+    def _latest(self, rows: ir.Table, spec: Table) -> ir.Table:
+        """The version of each row that the source changed last, later partitions winning ties."""
+        import ibis
+
+        # Most archives hold each key once, and finding that out costs a tenth of sorting out versions.
+        keys = rows.select(*spec.key)
+        counts = ibis.union(keys.aggregate(rows=keys.count()), keys.distinct().aggregate(rows=ibis._.count()))
+        if len(set(self.frame(counts)["rows"].to_pylist())) == 1:
+            return rows.drop("filename")
+        newest = ibis.window(group_by=spec.key, order_by=[ibis.desc(spec.cursor), ibis.desc("filename")])
+        ranked = rows.mutate(version=ibis.row_number().over(newest))
+        return ranked.filter(ranked["version"] == 0).drop("version", "filename")
+
+    def frame(self, rows: ir.Table) -> pa.Table:
+        """The rows of an Ibis expression over `events`, `items`, `users`, `prices`."""
+        return self.engine.to_arrow(rows)
 
     def history(self, catalog: Catalog, users: NDArray[np.str_], before: int) -> History:
         """What `users` (ids, ascending) did before the moment `before` with items of the catalog, in their order."""
@@ -131,7 +160,7 @@ class Archive:
     @cached_property
     def _log(self) -> _Log:
         """Every event in the order of a history, for any catalog: rows of both ascend with item key and user id."""
-        rows = self.frame("SELECT user_id, item_id, seconds, kind, quantity, value FROM events")
+        rows = self.frame(self.events.select("user_id", "item_id", "seconds", "kind", "quantity", "value"))
         user_ids, user = _codes(rows["user_id"])
         item_ids, item = _codes(rows["item_id"])
         kinds, kind = _codes(rows["kind"])
@@ -157,18 +186,28 @@ class Archive:
             ordered.value,
         )
 
+    def before(self, moment: int) -> Archive:
+        """The same archive as if nothing had been told of `moment` and after; it ends with this one."""
+        past = copy.copy(self)
+        past.__dict__.pop("_log", None)
+        # Kept, not only filtered: a definition could undo a filter, and that is what an audit looks for.
+        for name in LATE_TABLES:
+            rows = getattr(self, name)
+            setattr(past, name, self.engine.keep(f"{name}_before_{moment}", rows.filter(rows["seconds"] < moment)))
+        return past
+
     def close(self) -> None:
-        self.connection.disconnect()
+        self.engine.close()
 
 
-def _unreadable(files: list[str], columns: str) -> str | None:
+def _unreadable(files: list[str], moment: str) -> str | None:
     """The first file that cannot be read by itself, and why; DuckDB's message about many does not always name it."""
     import duckdb
 
     for path in files:
         with duckdb.connect() as connection:
             try:
-                connection.execute(f"CREATE TABLE rows AS SELECT {columns} FROM read_parquet({[path]})")
+                connection.execute(f"CREATE TABLE rows AS SELECT *, epoch({moment}) FROM read_parquet({[path]})")
             except duckdb.Error as error:
                 return f"{path}: {str(error).splitlines()[0]}"
     return None

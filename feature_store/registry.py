@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 from feature_store import definitions
 from feature_store.errors import FeatureError
-from feature_store.matrix import MOMENT_INPUTS, PAIR_INPUTS, RECALL_INPUT
+from feature_store.matrix import MOMENT_INPUTS, PAIR_INPUTS, RECALL_INPUT, SEEN_INPUT
 from feature_store.spec import Entity, Feature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_COMPUTING = ("arithmetic.py", "history.py", "occurrences.py", "matrix.py", "tables.py", "schema.py")
-"""Code besides the definitions that decides a feature's value."""
+_ROOT = Path(__file__).parent
+_NOT_COMPUTING = ("errors.py", "online/")
+"""Code that cannot change a feature's value; every other module of the feature store can, new ones too."""
 
 
 @cache
@@ -49,14 +50,38 @@ def check_inputs(features: Mapping[str, Feature]) -> None:
         FeatureError: one is neither (names feature and input).
     """
     provided = PAIR_INPUTS + MOMENT_INPUTS
+    every = f"{', '.join(provided)}, {RECALL_INPUT}<source>, {SEEN_INPUT}<item feature>"
     for feature in features.values():
         for name in feature.inputs if feature.kind == "request" else ():
-            if name not in features and name not in provided and not name.startswith(RECALL_INPUT):
+            if name not in features and name not in provided and not _by_prefix(name, features):
                 raise FeatureError(
                     feature.name,
-                    expected=f"inputs that are features or one of {', '.join(provided)}, {RECALL_INPUT}<source>",
+                    expected=f"inputs that are features or one of {every}",
                     found=f"`{name}`",
                     remedy="Mend the parameter's name.",
+                )
+
+
+def _by_prefix(name: str, features: Mapping[str, Feature]) -> bool:
+    seen = features.get(name.removeprefix(SEEN_INPUT)) if name.startswith(SEEN_INPUT) else None
+    return name.startswith(RECALL_INPUT) or (seen is not None and seen.entity == "item")
+
+
+def check_recall(features: Mapping[str, Feature], sources: Iterable[str]) -> None:
+    """That every `recall_<source>` among the inputs names one of `sources`, which the feature store cannot know.
+
+    Raises:
+        FeatureError: one does not, so that the feature would always be its default (names feature and input).
+    """
+    known = sorted(f"{RECALL_INPUT}{source}" for source in sources)
+    for feature in features.values():
+        for name in feature.inputs:
+            if name.startswith(RECALL_INPUT) and name not in known and name not in features:
+                raise FeatureError(
+                    feature.name,
+                    expected=f"a recall source: one of {', '.join(known)}",
+                    found=f"`{name}`",
+                    remedy="Mend the parameter's name, or add the source to `recall/__init__.py`.",
                 )
 
 
@@ -73,15 +98,20 @@ def ranker_features() -> tuple[str, ...]:
 @cache
 def feature_set_id() -> str:
     """The id of this very set of definitions and of the code that computes them."""
-    root = Path(__file__).parent
-    return code_id([*sorted((root / "definitions").glob("*.py")), *(root / name for name in _COMPUTING)])
+    return code_id(computing_modules(), _ROOT)
 
 
-def code_id(paths: Iterable[Path]) -> str:
+def computing_modules() -> list[Path]:
+    """The files whose code decides a feature's value: definitions, assembly, snapshot, archive, engines."""
+    files = sorted(_ROOT.rglob("*.py"))
+    return [path for path in files if not path.relative_to(_ROOT).as_posix().startswith(_NOT_COMPUTING)]
+
+
+def code_id(paths: Iterable[Path], root: Path) -> str:
     """Eight hex digits that change whenever the code of a file does: SHA-256 over it, comments and docstrings aside."""
     digest = hashlib.sha256()
     for path in paths:
-        digest.update(f"{path.name}\n{_code(path)}\n".encode())
+        digest.update(f"{path.relative_to(root).as_posix()}\n{_code(path)}\n".encode())
     return digest.hexdigest()[:8]
 
 

@@ -25,6 +25,17 @@ PURCHASE = "purchase"
 EVENT_KINDS = ("purchase", "cart", "view", "click", "impression")
 """Kinds of event; the position in this tuple is the code in packed histories. Append, never reorder."""
 
+ANONYMOUS = "visitor:"
+"""Beginning of the user ids of visitors who never logged in; the table of users need not know them."""
+
+SHOWN = ("impression", "click")
+"""Kinds of event that tell of a recommendation slot."""
+EXPOSURE = ("slot", "position", "request_id")
+"""Columns of `events` that say where and why something was shown; empty for every other kind than those of `SHOWN`."""
+
+PROMOTION_KINDS = ("advertised", "displayed")
+"""What a shop does for an item for a while: tells people of it (leaflet, banner), or gives it a better place."""
+
 LEVELS = ("category", "subcategory", "brand")
 """Columns of `items` that group items; request features look at a user's history at each of these levels."""
 
@@ -47,7 +58,8 @@ class Table:
     columns: dict[str, Column]
     cursor: str = "updated_at"
     gone: tuple[str, str | float] | None = None
-    """(column, value) by which cleaning knows a row that counts for nothing; none: the table has no such word."""
+    """(column, value) of a row that was taken away softly: cleaning drops an order or a line so marked, recall offers
+    no such item, features know no such user. None: the table has no such word."""
 
 
 _TEXT, _REAL, _TIME = Column("text"), Column("real"), Column("time")
@@ -56,7 +68,13 @@ _STAMPS = {"created_at": _TIME, "updated_at": _TIME}
 USERS = Table(
     "users",
     ("user_id",),
-    {"user_id": _TEXT, "segment": Column("text", nullable=True, note="the shop's own grouping"), **_STAMPS},
+    {
+        "user_id": _TEXT,
+        "segment": Column("text", nullable=True, note="the shop's own grouping"),
+        "active": Column("integer", nullable=True, note="0: the account is closed; 1 or none: it is open"),
+        **_STAMPS,
+    },
+    gone=("active", 0),
 )
 ITEMS = Table(
     "items",
@@ -68,8 +86,11 @@ ITEMS = Table(
         "category": Column("text", nullable=True),
         "subcategory": Column("text", nullable=True, note="narrowest group"),
         "brand": Column("text", nullable=True),
+        "available": Column("integer", nullable=True, note="0: off sale, so never shown; 1 or none: on sale"),
+        "stock": Column("real", nullable=True, note="pieces in stock; only `available` says what may be shown"),
         **_STAMPS,
     },
+    gone=("available", 0),
 )
 PRICES = Table(
     "prices",
@@ -81,6 +102,19 @@ PRICES = Table(
         "updated_at": _TIME,
     },
     gone=("price", 0.0),
+)
+PROMOTIONS = Table(
+    "promotions",
+    ("item_id", "kind", "valid_from"),
+    {
+        "item_id": _TEXT,
+        "kind": Column("text", note=f"one of {', '.join(PROMOTION_KINDS)}"),
+        "valid_from": _TIME,
+        "valid_to": Column("time", note="the moment from which on it is over"),
+        "reach": Column("real", note="part of the shop (stores, segments, pages) in which it runs, above 0 to 1"),
+        "updated_at": Column("time", note="when it was planned or last changed: nobody knows of it earlier"),
+    },
+    gone=("reach", 0.0),
 )
 ORDERS = Table(
     "orders",
@@ -128,16 +162,27 @@ EVENTS = Table(
         "quantity": _REAL,
         "value": Column("real", note="money paid"),
         "discount": Column("real", note="money taken off"),
+        "slot": Column("text", nullable=True, note="of impressions and clicks: the recommendation slot"),
+        "position": Column("integer", nullable=True, note="in the slot, from 1"),
+        "request_id": Column("text", nullable=True, note="the recommendation request that filled the slot"),
         "updated_at": Column("time", note="when the source last changed the row; its partition"),
     },
 )
 
 SOURCE_TABLES: dict[str, Table] = {t.name: t for t in (USERS, ITEMS, PRICES, ORDERS, ORDER_ITEMS)}
 """What extraction reads of every shop."""
-MAPPABLE_TABLES: dict[str, Table] = {**SOURCE_TABLES, REFUNDS.name: REFUNDS, EVENTS.name: EVENTS}
-"""What a mapping may name; refunds and events may be left out and are then simply absent."""
-TABLES: dict[str, Table] = {**SOURCE_TABLES, EVENTS.name: EVENTS}
-"""What cleaning leaves: the source tables, and `events`, which is order lines joined to their orders."""
+MAPPABLE_TABLES: dict[str, Table] = {
+    **SOURCE_TABLES,
+    PROMOTIONS.name: PROMOTIONS,
+    REFUNDS.name: REFUNDS,
+    EVENTS.name: EVENTS,
+}
+"""What a mapping may name; promotions, refunds and events may be left out and are then simply absent."""
+TABLES: dict[str, Table] = {**SOURCE_TABLES, PROMOTIONS.name: PROMOTIONS, EVENTS.name: EVENTS}
+"""What features read of the clean archive: the source tables, promotions where the shop tells of them, and `events`,
+which is order lines joined to their orders."""
+WITHOUT = (PROMOTIONS.name, REFUNDS.name)
+"""Tables of which even the clean archive may have nothing."""
 
 
 def item_keys(item_ids: Iterable[str]) -> NDArray[ItemKey]:

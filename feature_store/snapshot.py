@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from feature_store.behaviour import Listed, gaps, looks, mix, pairs, shelf
 from feature_store.catalog import build_catalog
 from feature_store.errors import ArchiveError, FeatureSetMismatchError
 from feature_store.history import History
@@ -17,16 +17,21 @@ from feature_store.offline import Archive, end_of_day
 from feature_store.registry import feature_set_id, stored_features
 from feature_store.schema import LEVELS, PURCHASE
 from feature_store.spec import ENTITIES, Entity, Feature
-from feature_store.tables import Pairs, Prices, Purchases
+from feature_store.tables import AsOf, Prices, Promotions, Purchases
+from feature_store.text import text_vectors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import datetime as dt
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    import ibis.expr.types as ir
     import pyarrow as pa
     from numpy.typing import NDArray
 
-_KEYS: Mapping[Entity, str] = {"user": "user_id", "item": "item_id", "category": "category"}
+    from feature_store.catalog import Catalog
+
+_KEYS: Mapping[Entity, str] = {"user": "user_id", "item": "item_id", "category": "category", "brand": "brand"}
 _META = "snapshot.json"
 _HISTORY = "history.parquet"
 
@@ -51,7 +56,7 @@ class Snapshot:
 
 
 def compute_snapshot(archive: Archive, day: dt.date) -> dict[Entity, pa.Table]:
-    """One table per entity: its key, for items also title and groups, and every stored feature as float32.
+    """One table per entity: its key, for items also title, groups and `available`, and every stored feature as float32.
 
     Rows are all entities known at the end of the day, in order of key; one that did nothing has every default.
     """
@@ -64,24 +69,45 @@ def _entity_table(archive: Archive, entity: Entity, as_of: int) -> pa.Table:
     key = _KEYS[entity]
     result = _entities(archive, entity, as_of)
     for source, features in _by_source(entity).items():
-        view = _view(archive, source, as_of)
+        view = _with_key(_view(archive, source, as_of), key, archive)
         values = view.table.group_by(key).aggregate(**{f.name: f.compute(view) for f in features})
         result = result.left_join(values, key).drop(f"{key}_right")
     columns = {f.name: ibis.coalesce(result[f.name], f.default).cast("float32") for f in stored_features(entity)}
-    return archive.connection.to_pyarrow(result.mutate(**columns).order_by(key))
+    return archive.frame(result.mutate(**columns).order_by(key))
 
 
-def _view(archive: Archive, source: str, as_of: int) -> Prices | Purchases | Pairs:
+def _with_key(view: AsOf, key: str, archive: Archive) -> AsOf:
+    """The view with the brand of each row's item, where that is what it is grouped by."""
+    return view if key in view.table.columns else type(view)(_branded(view.table, archive), view.as_of)
+
+
+def _branded(rows: ir.Table, archive: Archive) -> ir.Table:
+    import ibis
+
+    items = archive.items.select("item_id", brand=ibis.coalesce(archive.items["brand"], ""))
+    return rows.inner_join(items, "item_id")
+
+
+def _view(archive: Archive, source: str, as_of: int) -> AsOf:
     """What a stored feature gets for the parameter `source`."""
-    if source == "prices":
-        return Prices(archive.prices.filter(archive.prices["seconds"] < as_of), as_of)
-    bought = archive.events.filter(archive.events["kind"] == PURCHASE, archive.events["seconds"] < as_of)
-    if source == "purchases":
-        return Purchases(bought, as_of)
-    pairs = bought.group_by("user_id", "item_id", "category").aggregate(
-        baskets=bought["basket_id"].nunique(), first=bought["seconds"].min(), last=bought["seconds"].max()
-    )
-    return Pairs(pairs, as_of)
+    items = archive.items
+    prices = archive.prices.filter(archive.prices["seconds"] < as_of)
+    planned = archive.promotions.filter(archive.promotions["seconds"] < as_of)
+    events = archive.events.filter(archive.events["seconds"] < as_of)
+    bought = events.filter(events["kind"] == PURCHASE)
+    views: dict[str, Callable[[], AsOf]] = {
+        "purchases": lambda: Purchases(bought, as_of),
+        "pairs": lambda: pairs(bought, as_of),
+        "gaps": lambda: gaps(bought, as_of),
+        "category_mix": lambda: mix(bought, "category", as_of),
+        "brand_mix": lambda: mix(_branded(bought, archive), "brand", as_of),
+        "looks": lambda: looks(events, as_of),
+        "prices": lambda: Prices(prices, as_of),
+        "promotions": lambda: Promotions(planned, as_of),
+        "shelf": lambda: shelf(prices, items.select("item_id", "category"), as_of),
+        "listed": lambda: Listed(items, as_of),
+    }
+    return views[source]()
 
 
 def _by_source(entity: Entity) -> dict[str, list[Feature]]:
@@ -92,16 +118,17 @@ def _by_source(entity: Entity) -> dict[str, list[Feature]]:
 
 
 def _entities(archive: Archive, entity: Entity, as_of: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Ibis is untyped
-    """The keys known at the end of the day; an item or user the shop created later is not."""
+    """The keys known at the end of the day; an item or user the shop created later is not, nor a closed account."""
     import ibis
 
-    moment = ibis.literal(dt.datetime.fromtimestamp(as_of, dt.UTC), "timestamp('UTC')")
-    items = archive.items.filter(archive.items["created_at"] < moment)
+    items = archive.items.filter(archive.items["seconds"] < as_of)
     if entity == "item":
-        return items.select("item_id", **{name: ibis.coalesce(items[name], "") for name in ("title", *LEVELS)})
-    if entity == "category":
-        return items.select(category=ibis.coalesce(items["category"], "")).distinct()
-    return archive.users.filter(archive.users["created_at"] < moment).select("user_id")
+        texts = {name: ibis.coalesce(items[name], "") for name in ("title", *LEVELS)}
+        return items.select("item_id", **texts, available=ibis.coalesce(items["available"], 1) != 0)
+    if entity in ("category", "brand"):
+        return items.select(**{entity: ibis.coalesce(items[entity], "")}).distinct()
+    users = archive.users
+    return users.filter(users["seconds"] < as_of, ibis.coalesce(users["active"], 1) != 0).select("user_id")
 
 
 def write_snapshot(folder: Path, tables: Mapping[Entity, pa.Table], day: dt.date) -> None:
@@ -128,6 +155,7 @@ def read_snapshot(folder: Path) -> Snapshot:
         meta = json.loads((folder / _META).read_text(encoding="utf-8"))
         made_by, as_of = meta["feature_set"], meta["as_of"]
         tables = {entity: pq.read_table(folder / f"{entity}.parquet") for entity in ENTITIES}
+        tables["item"].field("available")
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise _no_snapshot(folder, error) from error
     if made_by != feature_set_id():
@@ -186,17 +214,30 @@ def arrays_of(tables: Mapping[Entity, pa.Table], as_of: int) -> Snapshot:
     """Tables of a snapshot in the form the matrix reads: item rows in the order of the catalog."""
     items = tables["item"]
     ids = items["item_id"].to_pylist()
-    catalog = build_catalog(ids, items["title"].to_pylist(), {level: items[level].to_pylist() for level in LEVELS})
+    groups = {level: items[level].to_pylist() for level in LEVELS}
+    catalog = build_catalog(ids, items["title"].to_pylist(), groups, items["available"].to_pylist())
     item_values = np.empty((len(ids), len(stored_features("item"))), np.float32)
     item_values[catalog.rows_of_ids(ids)] = _values(items, "item")
-    categories = tables["category"]
-    names = np.asarray(categories["category"].to_pylist(), np.str_)
-    category_values = _values(categories, "category")[np.searchsorted(names, catalog.names["category"])]
     users = np.asarray(tables["user"]["user_id"].to_pylist(), np.str_)
     order = np.argsort(users)
     return Snapshot(
-        as_of, ItemSide(catalog, item_values, category_values), users[order], _values(tables["user"], "user")[order]
+        as_of,
+        ItemSide(
+            catalog,
+            item_values,
+            _group_values(tables, "category", catalog),
+            _group_values(tables, "brand", catalog),
+            text_vectors(catalog),
+        ),
+        users[order],
+        _values(tables["user"], "user")[order],
     )
+
+
+def _group_values(tables: Mapping[Entity, pa.Table], entity: Entity, catalog: Catalog) -> NDArray[np.float32]:
+    """The values of each group that the catalog names, in its order."""
+    names = np.asarray(tables[entity][entity].to_pylist(), np.str_)
+    return _values(tables[entity], entity)[np.searchsorted(names, catalog.names[entity])]
 
 
 def _values(table: pa.Table, entity: Entity) -> NDArray[np.float32]:

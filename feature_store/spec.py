@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 Column: TypeAlias = NDArray[np.float32]
 """One value per row, shape (n,), float32."""
-Entity = Literal["user", "item", "category"]
-ENTITIES: tuple[Entity, ...] = ("user", "item", "category")
+Entity = Literal["user", "item", "category", "brand"]
+ENTITIES: tuple[Entity, ...] = get_args(Entity)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,9 @@ _EXACT = "decimal(38, 6)"
 """Floats are summed as decimals: a sum of floats depends on the order in which threads bring them."""
 
 
-class _AsOf:
+class AsOf:
+    """Rows of a table as of the end of a day."""
+
     def __init__(self, table: ir.Table, as_of: int) -> None:
         self.table, self.as_of = table, as_of
 
@@ -37,7 +39,7 @@ class _AsOf:
         return (self.age_days > first) & (self.age_days <= last)
 
 
-class Purchases(_AsOf):
+class Purchases(AsOf):
     """Purchases before the end of the day, one row per order line."""
 
     def baskets(self, days: float | None = None) -> Value:
@@ -83,7 +85,7 @@ class Purchases(_AsOf):
         return self.age_days.max()
 
 
-class Pairs(_AsOf):
+class Pairs(AsOf):
     """Each user's purchases of one item before the end of the day, one row per user and item.
 
     `baskets`, and the moments `first` and `last` (seconds since 1970 UTC) of the earliest and the latest of them.
@@ -100,17 +102,36 @@ class Pairs(_AsOf):
         return (self.table["last"] - self.table["first"]).sum() / gaps.nullif(0) / float(SECONDS_PER_DAY)
 
 
-class Prices(_AsOf):
+class Prices(AsOf):
     """The price list: one row for each change before the end of the day."""
 
     def latest(self) -> Value:
-        """The price in force at the end of the day."""
-        return self.table["price"].argmax(self.table["seconds"])
+        """The price in force at the end of the day; of two in one second the later by its microseconds."""
+        return self.table["price"].argmax(self.table["valid_from"])
 
     def mean(self, days: float | None = None) -> Value:
         """Mean of the prices that came into force."""
-        return self.table["price"].cast(_EXACT).mean(where=self.within(days)).cast("float64")
+        # Not `mean`: engines differ in the digits that they keep of a mean of decimals.
+        total = self.table["price"].cast(_EXACT).sum(where=self.within(days)).cast("float64")
+        return total / self.changes(days).nullif(0)
 
     def changes(self, days: float | None = None) -> Value:
         """How many prices came into force."""
         return self.table.count(where=self.within(days))
+
+
+class Promotions(AsOf):
+    """Promotions planned before the end of the day, one row per item, kind and beginning, over or still to come."""
+
+    def coming(self, kind: str, days: float) -> Value:
+        """Part of the `days` after the day, times the part of the shop, in which one of `kind` runs."""
+        return self._running(kind, self.as_of, self.as_of + int(days * SECONDS_PER_DAY))
+
+    def past(self, kind: str, days: float) -> Value:
+        """The same of the `days` that end with the day."""
+        return self._running(kind, self.as_of - int(days * SECONDS_PER_DAY), self.as_of)
+
+    def _running(self, kind: str, start: int, end: int) -> Value:
+        seconds = (self.table["ends"].clip(upper=end) - self.table["starts"].clip(lower=start)).clip(lower=0)
+        reached = (self.table["reach"] * seconds).cast(_EXACT)
+        return reached.sum(where=self.table["kind"] == kind).cast("float64") / (end - start)

@@ -1,17 +1,20 @@
-"""The commands that look after the archive: ledger, reconcile, backfill, forget."""
+"""The commands that look after the archive: ledger, reconcile, backfill, forget, restore."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.configuration import load_settings
 from pipeline.errors import SettingsError
 from pipeline.logs import configure_logging
-from pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
 
 app = typer.Typer()
 out = Console()
@@ -119,7 +122,32 @@ def backfill(first: From = None, last: To = None) -> None:
 
 @app.command()
 def forget(user: Annotated[str, typer.Option(help="The user's id in the shop.")]) -> None:
-    """Erase a user from archive, features and online stores, for good; print where the receipt is."""
+    """Erase a user from all that runs have left, for good; print where the receipt is.
+
+    There is no way back: orders that come later under the same id are left out too.
+    """
     from pipeline.forget import forget as erase
 
     out.print(f"erased, receipt: {erase(user, _settings())}")
+
+
+@app.command()
+def restore(
+    url: Annotated[
+        list[str] | None,
+        typer.Option("--from", help="Where copies lie; default: `archive_url` and `releases_url` of the settings."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go back to the copy, though what is here is newer or another shop's.")
+    ] = False,
+) -> None:
+    """Bring the archive and the releases back from their copies in an object store; may be repeated."""
+    from pipeline.sources.objectstore.restore import restore as bring_back
+
+    done = bring_back(url or [], _settings(), force=force)
+    out.print(
+        f"{done.partitions:,} partitions brought back, {done.kept:,} were whole;"
+        f" {done.erased:,} rows of forgotten users taken out;"
+        f" releases: {', '.join(done.releases) or 'none'}; in use: {done.in_use or 'none'}",
+        soft_wrap=True,
+    )

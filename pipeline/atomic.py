@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Executor
     from pathlib import Path
 
 _ASIDE = ".tmp-"
@@ -38,10 +39,44 @@ def atomic_file(target: Path) -> Iterator[Path]:
     try:
         yield aside
         _sync(aside)
-        aside.replace(target)
-        _sync(target.parent)
+        _place(aside, target)
     finally:
         aside.unlink(missing_ok=True)
+
+
+class FilesAside:
+    """Files that are written, by any thread, but not yet where readers look."""
+
+    def __init__(self) -> None:
+        self.targets: dict[Path, Path] = {}
+
+    def write(self, target: Path, content: bytes | memoryview) -> None:
+        """Have the content on the disk, aside."""
+        aside = _aside(target)
+        self.targets[aside] = target
+        aside.write_bytes(content)
+        _sync(aside)
+
+    def place(self, pool: Executor) -> None:
+        """Put all in place; each replaces what was there."""
+        for _ in pool.map(_place, self.targets, self.targets.values()):
+            pass
+
+
+def _place(aside: Path, target: Path) -> None:
+    aside.replace(target)
+    _sync(target.parent)
+
+
+@contextmanager
+def atomic_files() -> Iterator[FilesAside]:
+    """Files for one `place` at the end: an error before it leaves everything as it was."""
+    files = FilesAside()
+    try:
+        yield files
+    finally:
+        for aside in files.targets:
+            aside.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -64,6 +99,14 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         _sync(target.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove_folder(target: Path) -> None:
+    """Take a folder away in one step: whoever looks finds all of it or nothing."""
+    aside = _aside(target)
+    target.rename(aside)
+    _sync(target.parent)
+    shutil.rmtree(aside)
 
 
 def write_text(target: Path, text: str) -> None:

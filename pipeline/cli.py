@@ -7,24 +7,29 @@ import json
 import os
 import sys
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from feature_store.errors import VitrineError
-from pipeline import archive_commands
+from pipeline import archive_commands, audit_commands, feature_commands
 from pipeline.cli_source import source
+from pipeline.configuration import load_settings, origins
 from pipeline.errors import SettingsError
 from pipeline.logs import configure_logging
 from pipeline.progress import console as progress_console
-from pipeline.settings import Settings, load_settings, origins
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 demo = typer.Typer(no_args_is_help=True, help="The demo shop.")
 app.add_typer(demo, name="demo")
 app.add_typer(archive_commands.app)
+app.add_typer(audit_commands.app, name="audit")
+app.add_typer(feature_commands.app)
 app.add_typer(source, name="source")
 out = Console()
 
@@ -156,56 +161,43 @@ def config() -> None:
 
 @app.command()
 def releases() -> None:
-    """List the releases, oldest first; the one in use is marked."""
+    """List the releases, oldest first: which is in use, which the gate refused."""
     from pipeline.recommender import release
 
     settings = _settings(quiet=True)
     in_use = release.current(settings.releases)
     table = Table()
-    for column in ("release", "day", "in use", "metrics"):
+    for column in ("release", "day", "", "metrics"):
         table.add_column(column)
     for name in release.names(settings.releases):
         manifest = release.read_manifest(settings.releases / name)
         metrics = "  ".join(f"{key} {value:.4f}" for key, value in manifest.metrics.items())
-        table.add_row(name, manifest.day, "yes" if name == in_use else "", metrics)
+        refused = "refused" if release.is_refused(settings.releases / name) else ""
+        table.add_row(name, manifest.day, "in use" if name == in_use else refused, metrics)
     out.print(table)
 
 
 @app.command()
 def rollback(name: str) -> None:
     """Make another release the one in use, then tell serving."""
-    from pipeline.day_run import load_stage
-    from pipeline.recommender import release
-    from pipeline.sources.objectstore_copy import copy_release
+    from pipeline.evaluation.promotion import use
 
-    settings = _settings()
-    release.point_to(settings.releases, name)
-    copy_release(settings.releases / name, settings)
-    load_stage("reload")(dt.date.fromisoformat(release.read_manifest(settings.releases / name).day), settings)
+    use(name, _settings())
     out.print(f"{name} is in use")
 
 
 @app.command()
-def features(name: Annotated[str | None, typer.Argument(help="Show one feature whole.")] = None) -> None:
-    """List the features, or show one: meaning, unit, default, inputs."""
-    from feature_store.registry import feature_set_id, registry
+def promote(
+    name: str,
+    force: Annotated[bool, typer.Option("--force", help="Though the gate refused it.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; kept with the release.")] = "",
+) -> None:
+    """Make a release the one in use that the gate refused, for a reason; then tell serving."""
+    from pipeline.evaluation.promotion import promote as put_into_use
 
-    known = registry()
-    if name is not None and name not in known:
-        raise SettingsError(
-            "feature", expected="a feature of this list: `vitrine features`", found=name, remedy="Check the name."
-        )
-    if name is not None:
-        feature = known[name]
-        out.print(f"[bold]{name}[/] ({feature.kind}, {feature.unit}, default {feature.default:g})")
-        out.print(f"{feature.description}\nfrom {', '.join(feature.inputs)}")
-        return
-    table = Table(title=f"Feature set {feature_set_id()}: {len(known)} features", title_justify="left")
-    for column in ("feature", "kind", "unit", "meaning"):
-        table.add_column(column)
-    for feature in known.values():
-        table.add_row(feature.name, feature.kind, feature.unit, feature.description.splitlines()[0])
-    out.print(table)
+    settings = _settings()
+    put_into_use(name, settings, force=force, reason=reason)
+    out.print(f"{name} is in use")
 
 
 @demo.command("load")

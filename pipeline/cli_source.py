@@ -12,13 +12,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.configuration import load_settings
 from pipeline.errors import SettingsError
 from pipeline.logs import configure_logging
-from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pipeline.settings import Settings
     from pipeline.sources.findings import Finding
 
 source = typer.Typer(no_args_is_help=True, help=__doc__)
@@ -30,7 +31,9 @@ def check(
     mapping: Annotated[Path | None, typer.Option(help="The mapping file; default: `source` of the settings.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines: one JSON array of findings.")] = False,
 ) -> None:
-    """Connect, and print what each mapped column is, or lacks; exit code 1 when a run would stop."""
+    """Connect to the shop, and to Matomo if there is one, and print what each column is, or lacks; exit code 1 when a
+    run would stop.
+    """
     from pipeline.sources.checking import check_source
 
     found = check_source(_settings({} if mapping is None else {"source": mapping.resolve()}))
@@ -51,11 +54,14 @@ def init(
         typer.Argument(help="mysql+pymysql://user:password@host:3306/shop; default: `database_url` of the settings."),
     ] = None,
     target: Annotated[Path | None, typer.Option("--out", help="Write the mapping here; default: print it.")] = None,
+    matomo: Annotated[
+        bool | None, typer.Option("--matomo/--shop", help="Which, where one database holds both; default: the shop.")
+    ] = None,
 ) -> None:
-    """Write a first mapping by looking at a database's tables and columns."""
+    """Write a first mapping of a shop, or of a Matomo, by looking at a database's tables and columns."""
     from pipeline.sources.checking import first_mapping
 
-    text = first_mapping(_settings({} if url is None else {"database_url": url}))
+    text = first_mapping(_settings({} if url is None else {"database_url": url}), matomo=matomo)
     if target is None:
         print(text, end="")  # noqa: T201 - a file's text, not a message
         return

@@ -11,7 +11,7 @@ from rich.table import Table
 from feature_store.snapshot import read_history, read_snapshot
 from pipeline.knowledge import record_of
 from pipeline.recommender.recommend import Answer, Request, recommend
-from pipeline.recommender.release import Release, current, load_release
+from pipeline.recommender.release import Release, current, load_release, read_decision
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -74,6 +74,7 @@ def print_closing(console: Console, day: dt.date, results: Sequence[StageResult]
     metrics = read_metrics(day, settings)
     if metrics:
         console.print(metric_table(metrics))
+    _print_decision(console, results)
     name = current(settings.releases)
     if name:
         release = load_release(settings.releases / name)
@@ -87,6 +88,18 @@ def print_closing(console: Console, day: dt.date, results: Sequence[StageResult]
     )
 
 
+def _print_decision(console: Console, results: Sequence[StageResult]) -> None:
+    """Whether the gate let the release through, and what spoke against it."""
+    for folder in (result.paths[0] for result in results if result.stage == "publish"):
+        decision = read_decision(folder)
+        if decision is None:
+            continue
+        console.print(f"Gate     {folder.name} {'goes into use' if decision['promoted'] else '[bold]refused[/]'}")
+        for finding in decision["findings"]:
+            if not finding["holds"]:
+                console.print(f"         {finding['rule']}: {finding['reason']}")
+
+
 def _print_example(console: Console, day: dt.date, release: Release, settings: Settings) -> None:
     folder = settings.workspace.features(day)
     snapshot = read_snapshot(folder)
@@ -97,7 +110,7 @@ def _print_example(console: Console, day: dt.date, release: Release, settings: S
     catalog = snapshot.item_side.catalog
     _, latest = np.unique(own.item[::-1], return_index=True)
     bought = own.item[::-1][np.sort(latest)][:SHOWN_ITEMS]
-    table = Table(title=f"User {user}", title_justify="left")
+    table = Table(title="One of the users", title_justify="left")  # whose id has no place in a log
     for column in ("bought last", "recommended", "proposed by"):
         table.add_column(column)
     for at in range(max(len(bought), len(answer.items))):

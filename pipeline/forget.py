@@ -1,11 +1,10 @@
-"""A user who asked to be erased: out of archive, features and online stores, never read again, with a receipt."""
+"""A user who asked to be erased: out of everything that a run leaves, never read again, with a receipt."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
 import json
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,62 +12,108 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from feature_store.online.forget import forget_user
-from feature_store.schema import ORDERS
-from pipeline.atomic import atomic_file, atomic_folder, write_text
+from feature_store.schema import ANONYMOUS, EVENTS, ORDERS
+from pipeline.atomic import atomic_file, write_text
 from pipeline.errors import SettingsError
-from pipeline.sources.archive import CLEAN, RAW, archive_lock, read_partition, write_partitions
-from pipeline.sources.forgotten import ORDER, USER, Forgotten
+from pipeline.forget_features import days_with, from_runs
+from pipeline.forget_releases import releases_with
+from pipeline.sources.archive import CLEAN, RAW, archive_lock, read_partition
+from pipeline.sources.forgotten import ORDER, USER, VISITOR, Forgotten
 from pipeline.sources.ledger import Ledger, open_ledger
+from pipeline.sources.matomo.identity import visitors_of
+from pipeline.sources.matomo.tables import VISITORS
+from pipeline.sources.objectstore.copy import copy_archive
+from pipeline.sources.rewriting import archived_tables, take_out
+from pipeline.spill import sweep_spill
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.settings import Settings
 
-_OF_USER, _OF_ORDER = ("user_id",), ("order_id", "basket_id")
+_AGGREGATES = {
+    "train, mlflow": "trees, whose thresholds are taken from everybody at once",
+    "evaluation, metrics": "means over all judged users",
+    "reports": "counts; ids of users are withheld where rows are shown",
+    "recall without UserCF": "sums and shares over the users of an item",
+    "ledger": "counts and checksums; of whoever is forgotten, salted digests",
+}
+"""What was computed of everybody and holds no row and no id of anybody: it stays (docs/decisions)."""
+_OF_ORDER = ("order_id", "basket_id")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Person:
+    """The ids that name one person."""
+
+    user: str
+    orders: set[str]
+    visitors: set[str]
+    """Of Matomo, linked to the user; in rows without a login they name nobody else."""
 
 
 def forget(user: str, settings: Settings) -> Path:
-    """Erase a user everywhere; the receipt lists what was removed where, under a salted digest instead of the id.
+    """Erase a user everywhere; the receipt says place by place what was removed and what remains until when.
 
     First the id is marked, so that whatever is read from now on leaves it out; a run that dies is simply run again.
+    The receipt names the user by a salted digest; a second request adds to it. The copy of the archive follows last.
 
     Raises:
         ArchiveError: a partition is damaged; extract or clean mends it.
+        LockedError: a day is being run.
         OnlineStoreError: an online store cannot be reached.
+        ObjectStoreError: the user is erased here, and the copy in the object store is not replaced yet.
     """
     if not user:
         raise SettingsError("--user", expected="an id", found="an empty one", remedy="Name the user to erase.")
+    receipt = _erase(user, settings)
+    copy_archive(settings)
+    return receipt
+
+
+def _erase(user: str, settings: Settings) -> Path:
     with archive_lock(settings), open_ledger(settings.workspace.ledger) as ledger:
         orders = _orders_of(user, ledger, settings)
+        person = _Person(user, orders, visitors_of(user, orders, ledger, settings.workspace))
+        aliases = _aliases(person, ledger, settings)
         forgotten = Forgotten(ledger)
         forgotten.add(USER, [user])
         forgotten.add(ORDER, orders)
+        forgotten.add(VISITOR, person.visitors)
         with ledger.transaction():
             forgotten.record(ledger)
             ledger.unearth("user_id", [user])
             ledger.unearth("order_id", orders)
-        removed = {layer: _from_layer(layer, user, orders, ledger, settings) for layer in (RAW, CLEAN)}
         digest = forgotten.digest(user).hex()
-    receipt = {
+    for alias in aliases:  # before the rows go that link them to the user
+        _erase(alias, settings)
+    with archive_lock(settings), open_ledger(settings.workspace.ledger) as ledger:
+        removed = {layer: _from_layer(layer, person, ledger, settings) for layer in (RAW, CLEAN)}
+    path = settings.workspace.receipts / f"forget-{digest}.json"
+    earlier = _earlier(path)
+    receipt: dict[str, Any] = {
         "user": digest,
         "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "removed": {
-            **removed,
-            "quarantine": _from_quarantine(user, orders, settings),
-            "features": _from_features(user, settings),
-            "online": _from_stores(user, settings),
-        },
-        "remains": _remains(user, settings),
+        "finished": False,
+        "removed": {**removed, "quarantine": _from_quarantine(person, settings)},
+        "remains": _remains(releases_with(user, days_with(user, settings), earlier, settings), settings),
     }
-    path = settings.work_dir / "receipts" / f"forget-{digest}.json"
-    write_text(path, json.dumps(_with_earlier(path, receipt), indent=2) + "\n")
+    # Which releases hold the row is known by the snapshots alone: written down before those lose it.
+    _write(path, [*earlier, receipt])
+    receipt["removed"] |= from_runs(user, settings)
+    receipt["removed"] |= {"online": _from_stores(user, settings), "spill": sweep_spill(settings.workspace.spill)}
+    _write(path, [*earlier, receipt | {"finished": True}])
     return path
 
 
-def _with_earlier(path: Path, receipt: dict[str, Any]) -> list[dict[str, Any]]:
+def _earlier(path: Path) -> list[dict[str, Any]]:
     """All receipts of one user: asked again, what was removed the first time is not forgotten."""
-    return [*(json.loads(path.read_text(encoding="utf-8")) if path.exists() else []), receipt]
+    receipts: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return receipts
+
+
+def _write(path: Path, receipts: list[dict[str, Any]]) -> None:
+    write_text(path, json.dumps(receipts, indent=2) + "\n")
 
 
 def _orders_of(user: str, ledger: Ledger, settings: Settings) -> set[str]:
@@ -79,44 +124,48 @@ def _orders_of(user: str, ledger: Ledger, settings: Settings) -> set[str]:
     return found
 
 
-def _from_layer(layer: str, user: str, orders: set[str], ledger: Ledger, settings: Settings) -> dict[str, Any]:
-    """Rows removed and partitions rewritten, by table."""
-    query = "SELECT DISTINCT table_name FROM partitions WHERE layer = ? ORDER BY table_name"
+def _aliases(person: _Person, ledger: Ledger, settings: Settings) -> list[str]:
+    """Users that the person was, and is to be forgotten as, where visitors without a login count as users."""
+    names = {ANONYMOUS + visitor for visitor in person.visitors} - {person.user}
+    found: set[str] = set()
+    for day, partition in ledger.partitions(RAW, EVENTS.name).items() if names else ():
+        rows = read_partition(settings.workspace, RAW, EVENTS.name, day, partition, ["user_id"])
+        found |= names & set(pc.unique(rows["user_id"]).to_pylist())
+    return sorted(found)
+
+
+def _from_layer(layer: str, person: _Person, ledger: Ledger, settings: Settings) -> dict[str, Any]:
+    """Rows removed and days whose partitions were rewritten, by table."""
     removed: dict[str, Any] = {}
-    for (name,) in ledger.connection.execute(query, (layer,)).fetchall():
-        known = ledger.partitions(layer, name)
-        read = ((day, read_partition(settings.workspace, layer, name, day, each)) for day, each in known.items())
-        left = ((day, held, _without(held, user, orders)) for day, held in read)
-        changed = ((day, kept) for day, held, kept in left if len(kept) < len(held))
-        written = write_partitions(settings.workspace, layer, name, changed)
-        with ledger.transaction():
-            ledger.record_partitions(
-                layer,
-                name,
-                {
-                    day: dataclasses.replace(known[day], rows=new.rows, checksum=new.checksum, contract=None)
-                    for day, new in written.items()
-                },
-            )
-        if written:
-            rows = sum(known[day].rows - new.rows for day, new in written.items())
-            removed[name] = {"rows": rows, "days": [str(day) for day in written]}
+    for name in [name for found, name in archived_tables(ledger) if found == layer]:
+        if gone := take_out(layer, name, lambda rows: _without(rows, person), ledger, settings.workspace):
+            removed[name] = {"rows": sum(gone.values()), "days": [str(day) for day in gone]}
     return removed
 
 
-def _without(rows: pa.Table, user: str, orders: set[str]) -> pa.Table:
+def _without(rows: pa.Table, person: _Person) -> pa.Table:
     for name in rows.column_names:
-        ids = [user] if name in _OF_USER else sorted(orders) if name in _OF_ORDER else []
-        if ids:
-            rows = rows.filter(pc.invert(pc.is_in(rows[name].cast(pa.string()), value_set=pa.array(ids, pa.string()))))
+        if name == "user_id":
+            theirs = _is_in(rows[name], {person.user})
+        elif name in _OF_ORDER:
+            theirs = _is_in(rows[name], person.orders)
+        elif name in VISITORS:
+            theirs = pc.and_(_is_in(rows[name], person.visitors), pc.is_null(rows["user_id"]))
+        else:
+            continue
+        rows = rows.filter(pc.invert(theirs))
     return rows
 
 
-def _from_quarantine(user: str, orders: set[str], settings: Settings) -> dict[str, int]:
+def _is_in(column: pa.ChunkedArray, ids: set[str]) -> pa.ChunkedArray:
+    return pc.is_in(column.cast(pa.string()), value_set=pa.array(sorted(ids), pa.string()))
+
+
+def _from_quarantine(person: _Person, settings: Settings) -> dict[str, int]:
     removed = {}
     for path in sorted(settings.workspace.quarantine.rglob("*.parquet")):
         held = pq.ParquetFile(path).read()
-        kept = _without(held, user, orders)
+        kept = _without(held, person)
         if len(kept) < len(held):
             with atomic_file(path) as aside:
                 pq.write_table(kept, aside, compression="zstd")
@@ -124,42 +173,21 @@ def _from_quarantine(user: str, orders: set[str], settings: Settings) -> dict[st
     return removed
 
 
-def _from_features(user: str, settings: Settings) -> dict[str, dict[str, int]]:
-    """The user's vector and events of every snapshot; histories name users by their row, so later rows move up."""
-    removed = {}
-    for folder in sorted((settings.work_dir / "features").glob("day=*")):
-        users = pq.ParquetFile(folder / "user.parquet").read()
-        row = pc.index(users["user_id"], user).as_py()
-        if row < 0:
-            continue
-        history = pq.ParquetFile(folder / "history.parquet").read() if (folder / "history.parquet").exists() else None
-        with atomic_folder(folder) as aside:
-            shutil.copytree(folder, aside, dirs_exist_ok=True)
-            kept = pa.concat_tables([users.slice(0, row), users.slice(row + 1)])
-            pq.write_table(kept, aside / "user.parquet", compression="zstd")
-            if history is not None:
-                pq.write_table(_moved_up(history, row), aside / "history.parquet", compression="zstd")
-        events = 0 if history is None else pc.sum(pc.equal(history["user"], row)).as_py() or 0
-        removed[folder.name.removeprefix("day=")] = {"vectors": 1, "events": events}
-    return removed
-
-
-def _moved_up(history: pa.Table, row: int) -> pa.Table:
-    left = history.filter(pc.not_equal(history["user"], row))
-    users = pc.subtract(left["user"], pc.greater(left["user"], row).cast(left["user"].type))
-    return left.set_column(left.column_names.index("user"), "user", users)
-
-
 def _from_stores(user: str, settings: Settings) -> dict[str, int]:
     urls = {"sqlite": settings.online_file_url, settings.online_url.partition(":")[0]: settings.online_url}
     return {name: forget_user(url, settings.online_prefix, user) for name, url in urls.items()}
 
 
-def _remains(user: str, settings: Settings) -> list[str]:
-    """What cannot be rewritten and names the user: a person decides when it goes."""
-    found = []
-    for path in sorted(settings.releases.glob("*/golden_requests.jsonl")):
-        asked = {str(json.loads(line)["user_id"]) for line in path.read_text(encoding="utf-8").splitlines()}
-        if user in asked:
-            found.append(f"release {path.parent.name}: a golden request; publish a new release and remove this one")
-    return found
+def _remains(releases: dict[str, dict[str, str]], settings: Settings) -> dict[str, Any]:
+    """What is still there, place by place, and until when."""
+    copies = {"releases": settings.releases_url, "archive": settings.archive_url}
+    until = {
+        "releases": "as those here",
+        "archive": "replaced at the end of this request, or by the next publish where the bucket was out of reach then;"
+        " old versions, where the bucket keeps them, are the bucket's to remove",
+    }
+    return {
+        "releases": releases,
+        "object_store": {name: {"at": url, "until": until[name]} for name, url in copies.items() if url is not None},
+        "aggregates": _AGGREGATES,
+    }

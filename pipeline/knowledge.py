@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from feature_store.engine.connect import open_engine
 from feature_store.offline import Archive, end_of_day
 from feature_store.online.store import UserRecord
+from feature_store.schema import PURCHASE
 from feature_store.snapshot import Snapshot, arrays_of, compute_snapshot
 from pipeline.recommender.recall import SOURCES
+from pipeline.spill import spill_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,21 +35,26 @@ class Knowledge:
 
 
 @contextmanager
-def open_archive(through: dt.date, settings: Settings, since: dt.date = dt.date.min) -> Iterator[Archive]:
-    """The cleaned partitions up to and including `through` (events from `since` on), within the memory allowed."""
-    workspace = settings.workspace
-    archive = Archive(
-        workspace.clean,
-        through,
-        since=since,
-        memory_limit=settings.compute.memory_limit,
-        threads=settings.compute.threads,
-        spill=workspace.root / "spill",
-    )
-    try:
-        yield archive
-    finally:
-        archive.close()
+def open_archive(
+    through: dt.date, settings: Settings, since: dt.date = dt.date.min, day: dt.date | None = None
+) -> Iterator[Archive]:
+    """The cleaned partitions up to and including `through` (events from `since` on; users and items as of `day`),
+    within the memory allowed.
+    """
+    compute = settings.compute
+    with spill_folder(settings.workspace.spill) as spill:
+        engine = open_engine(
+            compute.engine,
+            memory_limit=compute.memory_limit,
+            threads=compute.threads,
+            spill=spill,
+            spark_master=compute.spark_master,
+        )
+        archive = Archive(settings.workspace.clean, through, since=since, day=day, engine=engine)
+        try:
+            yield archive
+        finally:
+            archive.close()
 
 
 def learn(archive: Archive, day: dt.date, settings: Settings) -> Knowledge:
@@ -59,7 +67,7 @@ def learn(archive: Archive, day: dt.date, settings: Settings) -> Knowledge:
 def history_of_everybody(archive: Archive, snapshot: Snapshot, settings: Settings) -> History:
     """The latest events of every user of the snapshot, as many as the online store keeps."""
     history = archive.history(snapshot.item_side.catalog, snapshot.users, snapshot.as_of)
-    return history.latest(settings.online_history_events)
+    return history.latest(settings.online_history.bounds())
 
 
 def fit_recall(snapshot: Snapshot, history: History, settings: Settings) -> dict[str, RecallSource]:
@@ -82,16 +90,17 @@ def record_of(snapshot: Snapshot, history: History, user: int) -> UserRecord:
     )
 
 
-def purchased(archive: Archive, first: dt.date, last: dt.date) -> dict[str, set[str]]:
-    """The distinct items each user bought on the days `first` to `last`, both included."""
+def purchased(archive: Archive, first: dt.date, last: dt.date) -> dict[str, dict[str, float]]:
+    """The items that each user bought on the days `first` to `last`, both included, with the money paid for each."""
     start, end = end_of_day(first - dt.timedelta(days=1)), end_of_day(last)
-    rows = archive.frame(
-        "SELECT user_id, list(DISTINCT item_id ORDER BY item_id) AS items FROM events"
-        f" WHERE kind = 'purchase' AND seconds >= {start} AND seconds < {end} GROUP BY user_id ORDER BY user_id"
-    )
-    return {
-        user: set(items) for user, items in zip(rows["user_id"].to_pylist(), rows["items"].to_pylist(), strict=True)
-    }
+    events = archive.events
+    chosen = events.filter(events["kind"] == PURCHASE, events["seconds"] >= start, events["seconds"] < end)
+    paid = chosen["value"].cast("decimal(38, 4)").sum().cast("float64")
+    pairs = archive.frame(chosen.group_by("user_id", "item_id").aggregate(paid=paid).order_by("user_id", "item_id"))
+    bought: dict[str, dict[str, float]] = {}
+    for user, item, money in zip(*(column.to_pylist() for column in pairs.columns), strict=True):
+        bought.setdefault(user, {})[item] = money
+    return bought
 
 
 def rng(settings: Settings, *names: str) -> np.random.Generator:

@@ -1,36 +1,30 @@
-"""Every choice in one frozen object, read once at the entry and passed as an argument.
-
-Layers, the later wins: defaults below, `config/settings.yaml`, overlays named by `VITRINE_CONFIG` (comma separated),
-`VITRINE_` environment variables (`__` between levels), arguments. Unknown keys are errors.
-"""
+"""Every choice in one frozen object, passed as an argument; `pipeline/configuration.py` says where values come from."""
 
 from __future__ import annotations
 
 import datetime as dt
-import os
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    YamlConfigSettingsSource,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from pipeline.errors import SettingsError
+from feature_store.engine import EngineName  # noqa: TC001 - pydantic reads it
+from feature_store.schema import EVENT_KINDS
+from pipeline.evaluation.choices import Gate
 from pipeline.quality.choices import Quality
 from pipeline.workspace import Workspace
 
-PREFIX = "VITRINE_"
-CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "config"
-"""The repository's own config folder; `VITRINE_CONFIG_FOLDER` names another."""
-NO_SETTINGS = ("config", "config_folder")
-"""Variables that say where settings lie, and are none themselves."""
+
+def _known_zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key if name != "UTC" else name
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("a time zone of the IANA database, like Europe/Berlin") from error
+
+
+ZoneName = Annotated[str, AfterValidator(_known_zone)]
 
 
 class _Section(BaseModel):
@@ -42,7 +36,13 @@ class Compute(_Section):
 
     threads: int = Field(2, ge=1)
     memory_limit: str = "1GB"
-    """DuckDB's own; it spills to disk above it."""
+    """The engine's own; it spills to disk above it."""
+    engine: EngineName = "duckdb"
+    """What computes the stored features: DuckDB in the process, or Spark (extra `spark`, Java 17)."""
+    spark_master: str = "local[2]"
+    """Where Spark runs: `local[cores]`, `spark://host:7077`, `yarn`; executors must see the work folder."""
+    stale_days: int = Field(7, ge=0)
+    """Days before a run's own whose snapshots it makes again when something of theirs was told since."""
 
 
 class Extract(_Section):
@@ -65,6 +65,8 @@ class Extract(_Section):
     reconcile: Literal["keys", "rows"] = "rows"
     """What is compared: keys and cursors, which is less to read, or everything, which also finds changes that
     left the cursor as it was."""
+    binlog_keys: int = Field(500_000, ge=1)
+    """Changed rows of one table that are followed one by one; more are found by comparing the table whole."""
 
 
 class Clean(_Section):
@@ -78,6 +80,8 @@ class Clean(_Section):
     """Ids of the shop's own people and test accounts."""
     internal_segments: tuple[str, ...] = ()
     """Values of `users.segment` that mean the same of everybody in them."""
+    unknown_users: Literal["quarantine", "keep"] = "quarantine"
+    """Events of users that the `users` table lacks: they wait until the user arrives, or they count all the same."""
     robot_orders_per_day: int = Field(100, ge=1)
     """More orders of one user in one day are a machine's, or the till's own account; the demo's busiest has 9."""
     robot_lines_per_day: int = Field(2000, ge=1)
@@ -103,6 +107,25 @@ class Evaluation(_Section):
     horizon_days: int = Field(7, ge=1)
     list_size: int = Field(20, ge=1)
     baselines: bool = True
+
+
+class OnlineHistory(_Section):
+    """Latest events of each kind kept per user online; training and evaluation look no further back either.
+
+    An event takes 21 bytes, so nobody takes more than 21 x the sum of these: 90 kB as shipped, and the vector.
+    """
+
+    purchase: int = Field(3000, ge=0)
+    """Of 2,469 households of The Complete Journey 14 have more in 2017, the busiest 4,193, the median 407."""
+    cart: int = Field(200, ge=0)
+    view: int = Field(500, ge=0)
+    click: int = Field(300, ge=0)
+    impression: int = Field(300, ge=0)
+    """Only of the latest visits: they are many, and say little."""
+
+    def bounds(self) -> dict[str, int]:
+        """Kind -> events, as `History.latest` takes them."""
+        return {kind: getattr(self, kind) for kind in EVENT_KINDS}
 
 
 class Training(_Section):
@@ -183,25 +206,30 @@ class Settings(BaseSettings):
     releases_dir: Path | None = None
     """None: `releases` in the work folder."""
     releases_url: str | None = None
-    """oss://bucket/prefix to which each release is copied; none: nowhere."""
+    """oss:// or s3://bucket/prefix to which each release is copied; none: nowhere."""
     archive_url: str | None = None
-    """oss://bucket/prefix to which the raw and the clean archive are copied; none: nowhere."""
+    """oss:// or s3://bucket/prefix to which the raw and the clean archive are copied; none: nowhere."""
     source: Path = Path("sources/demo.yaml")
     """Mapping of the business database, below the config folder or absolute."""
     matomo_source: Path = Path("sources/matomo.yaml")
     """Mapping of Matomo's database, below the config folder or absolute."""
+    timezone: ZoneName = "UTC"
+    """Of the shop's clock (`Europe/Berlin`), by which features tell the hour and the day of the week."""
     day: dt.date | None = None
     """The day of a run that names none."""
     seed: int = 0
     online_prefix: str = "vitrine"
-    online_history_events: int = Field(3000, ge=1)
-    """Latest events kept per user online; training and evaluation look no further back either."""
+    online_history: OnlineHistory = OnlineHistory()
+    forget_release_days: int = Field(30, ge=0)
+    """Days after which a release that holds the row of a forgotten user is removed; until then one can roll back."""
     lock_wait_seconds: float = Field(0, ge=0)
     compute: Compute = Compute()
     extract: Extract = Extract()
     clean: Clean = Clean()
     quality: Quality = Quality()
     """`config/quality.yaml`."""
+    gate: Gate = Gate()
+    """`config/gate.yaml`."""
     evaluation: Evaluation = Evaluation()
     training: Training = Training()
     serving: Serving = Serving()
@@ -249,112 +277,3 @@ class Settings(BaseSettings):
     def last_judged(self, day: dt.date) -> dt.date:
         """The last day whose events the run of `day` reads, for judging only when it lies after `day`."""
         return self.cut(day) + self.horizon
-
-
-def config_folder() -> Path:
-    return Path(os.environ.get(f"{PREFIX}CONFIG_FOLDER", CONFIG_FOLDER))
-
-
-def layers(
-    overlays: tuple[Path, ...] = (), arguments: Mapping[str, Any] | None = None
-) -> list[tuple[str, dict[str, Any]]]:
-    """What each place says, weakest first, as (name of the place, values).
-
-    Raises:
-        SettingsError: an unreadable file, or a `VITRINE_` variable that names no setting.
-    """
-    folder = config_folder()
-    scenes, quality = folder / "scenes.yaml", folder / "quality.yaml"
-    named = tuple(Path(path) for path in os.environ.get(f"{PREFIX}CONFIG", "").split(",") if path)
-    return [
-        (_shown(scenes), {"scenes": _from_file(scenes)}),
-        (_shown(quality), {"quality": _from_file(quality)}),
-        *((_shown(path), _from_file(path)) for path in (folder / "settings.yaml", *named, *overlays)),
-        ("environment", _from_environment()),
-        ("arguments", dict(arguments or {})),
-    ]
-
-
-def _shown(path: Path) -> str:
-    """The path as a person would name it: from the folder above `config/`, where it lies there."""
-    home = config_folder().parent
-    return str(path.relative_to(home)) if path.is_relative_to(home) else str(path)
-
-
-def _from_file(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise SettingsError(str(path), expected="a YAML file", found="none", remedy="Create it, or mend the path.")
-    try:
-        return YamlConfigSettingsSource(Settings, yaml_file=path)()
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        raise SettingsError(str(path), expected="a YAML mapping", found=str(error), remedy="Mend the file.") from error
-
-
-def _from_environment() -> dict[str, Any]:
-    """`VITRINE_TRAINING__TREES=50` -> {"training": {"trees": "50"}}."""
-    fields = {*Settings.model_fields, *NO_SETTINGS}
-    for name in os.environ:
-        setting = name.removeprefix(PREFIX).lower().split("__")[0]
-        if name.startswith(PREFIX) and setting not in fields and not setting.startswith("test_"):
-            raise SettingsError(
-                name,
-                expected="a variable that names a setting",
-                found=f"no setting `{setting}`",
-                remedy="Mend or unset it.",
-            )
-    return EnvSettingsSource(Settings, env_prefix=PREFIX, env_nested_delimiter="__")()
-
-
-def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid on `base`; mappings are merged, everything else is replaced."""
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged
-
-
-def load_settings(overlays: tuple[Path, ...] = (), arguments: Mapping[str, Any] | None = None) -> Settings:
-    """The settings in force.
-
-    Raises:
-        SettingsError: an unknown key, a wrong type or an unreadable file; names the key.
-    """
-    merged: dict[str, Any] = {}
-    for _, values in layers(overlays, arguments):
-        merged = _merge(merged, values)
-    try:
-        return Settings.model_validate(merged)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(
-            f"setting `{key}`",
-            expected=first["msg"],
-            found="an unknown key" if first["type"] == "extra_forbidden" else repr(first.get("input")),
-            remedy=f"Mend it in {origin(key, overlays, arguments)}; `vitrine config` lists every setting.",
-        ) from error
-
-
-def origin(key: str, overlays: tuple[Path, ...] = (), arguments: Mapping[str, Any] | None = None) -> str:
-    """The place that decided the setting `key` (dotted): a file, `environment`, `arguments` or `default`."""
-    places = [
-        place
-        for place, values in layers(overlays, arguments)
-        if any(leaf == key or leaf.startswith(f"{key}.") for leaf, _ in _flatten(values))
-    ]
-    return places[-1] if places else "default"
-
-
-def origins(overlays: tuple[Path, ...] = ()) -> dict[str, tuple[Any, str]]:
-    """Every setting in force: dotted key -> (value, the place that decided it); secrets are masked."""
-    settings = load_settings(overlays)
-    return {key: (value, origin(key, overlays)) for key, value in _flatten(settings.model_dump(mode="json"))}
-
-
-def _flatten(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flatten(value, f"{path}{key}.")
-        else:
-            yield f"{path}{key}", value

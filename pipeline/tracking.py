@@ -1,4 +1,4 @@
-"""MLflow: one run and one registered version a release, the alias `champion` on the one in use."""
+"""MLflow: one run and one registered version a release; `challenger` is the newest, `champion` the one in use."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ EXPERIMENT = "vitrine"
 log = logging.getLogger(__name__)
 
 
-def record_release(folder: Path, manifest: Manifest, settings: Settings) -> str:
-    """Log parameters, metrics and the ranker of a release, register it, and call it champion. Returns the version.
+def record_release(folder: Path, manifest: Manifest, settings: Settings, *, promoted: bool) -> str:
+    """Log parameters, metrics and the ranker of a release and register it as challenger; returns the version.
 
-    A release that is already registered is only given the alias again.
+    promoted: it goes into use and is the champion from now on.
+
+    A release that is already registered is only given the aliases again.
 
     Raises:
         PipelineError: the tracking server cannot be reached or refuses.
@@ -40,7 +42,8 @@ def record_release(folder: Path, manifest: Manifest, settings: Settings) -> str:
         )
         version = str(known[0].version) if known else _register(client, folder, manifest, settings)
         client.set_registered_model_alias(MODEL, "challenger", version)
-        client.set_registered_model_alias(MODEL, "champion", version)
+        if promoted:
+            client.set_registered_model_alias(MODEL, "champion", version)
     except MlflowException as error:
         raise PipelineError(
             f"MLflow at {settings.mlflow_uri}",

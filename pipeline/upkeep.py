@@ -1,4 +1,4 @@
-"""What a person does to the archive beside the daily pass: read an interval again, compare it with the source."""
+"""What a person does to the archive beside the daily pass: read an interval again, compare it with the sources."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from pipeline.sources.archive import RAW, archive_lock, damaged_days
 from pipeline.sources.business import open_source
 from pipeline.sources.forgotten import Forgotten
 from pipeline.sources.intake import BACKFILL, MEND, ONE_DAY, Intake, Taken, Window, start_of
-from pipeline.sources.ledger import open_ledger
+from pipeline.sources.ledger import Ledger, open_ledger
+from pipeline.sources.matomo.extraction import backfill_matomo, mend_matomo, reconcile_matomo
+from pipeline.sources.matomo.tables import EVENTS as MATOMO_EVENTS
 from pipeline.sources.reconcile import Reconciliation, reconcile_table
 from pipeline.sources.watermark import watermark
 
@@ -20,10 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.settings import Settings
+    from pipeline.sources.matomo.reader import MatomoSource
 
 
 def backfill(first: dt.date, last: dt.date, settings: Settings) -> dict[str, Taken]:
-    """Read the days `first` to `last` of every table again and replace their partitions; no watermark moves.
+    """Read the days `first` to `last` of every table again, Matomo's too, and replace them; no watermark moves.
 
     Raises:
         DayOutsideDataError: a table is not extracted up to `last` yet, so that extract would read the days anyway.
@@ -31,14 +34,20 @@ def backfill(first: dt.date, last: dt.date, settings: Settings) -> dict[str, Tak
     """
     with _intake(settings, last) as (intake, tables):
         for table in tables:
-            _require_extracted(intake, table, last)
+            _require_extracted(intake.ledger, intake.source.mapping.name, table.name, last)
             _mend(intake, table)
         window = Window(start_of(first), start_of(last + ONE_DAY), BACKFILL)
-        return {table.name: intake.take(table, window) for table in tables}
+        taken = {table.name: intake.take(table, window) for table in tables}
+
+        def again(matomo: MatomoSource) -> dict[str, Taken]:
+            _require_extracted(intake.ledger, matomo.mapping.name, MATOMO_EVENTS.name, last)
+            return backfill_matomo(matomo, intake.ledger, settings.workspace, last, first, last)
+
+        return taken | (mend_matomo(settings, intake.ledger, again) or {})
 
 
 def reconcile(first: dt.date | None, last: dt.date | None, settings: Settings) -> list[Reconciliation]:
-    """Compare every table with the source, on all days or those from `first` to `last`; repair what differs.
+    """Compare every table and Matomo with the source, on all days or those of an interval; repair what differs.
 
     Raises:
         SourceError: the source cannot be read; tables that came before it are done.
@@ -46,7 +55,13 @@ def reconcile(first: dt.date | None, last: dt.date | None, settings: Settings) -
     with _intake(settings, last or dt.datetime.now(dt.UTC).date()) as (intake, tables):
         for table in tables:
             _mend(intake, table)
-        return [reconcile_table(intake, table, first, last) for table in tables]
+        found = [reconcile_table(intake, table, first, last) for table in tables]
+
+        def compare(matomo: MatomoSource) -> Reconciliation:
+            return reconcile_matomo(matomo, intake.ledger, settings.workspace, intake.run_day, first, last)
+
+        of_matomo = mend_matomo(settings, intake.ledger, compare)
+        return found if of_matomo is None else [*found, of_matomo]
 
 
 @contextmanager
@@ -68,11 +83,16 @@ def _mend(intake: Intake, table: Table) -> None:
         intake.take(table, Window(start_of(day), start_of(day + ONE_DAY), MEND))
 
 
-def _require_extracted(intake: Intake, table: Table, last: dt.date) -> None:
-    through = watermark(intake.ledger, intake.source.mapping.name, table.name)
+def _require_extracted(ledger: Ledger, source: str, table: str, last: dt.date) -> None:
+    """A table is archived through `last`.
+
+    Raises:
+        DayOutsideDataError: it is not.
+    """
+    through = watermark(ledger, source, table)
     if through is None or through < start_of(last + ONE_DAY):
         raise DayOutsideDataError(
-            f"backfill of `{table.name}`",
+            f"backfill of `{table}`",
             expected=f"a table that is extracted through {last}",
             found=f"one that is extracted up to {through}" if through else "one that was never extracted",
             remedy="Run `vitrine stage extract` first; a backfill never moves the watermark.",

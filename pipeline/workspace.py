@@ -63,6 +63,16 @@ class Workspace:
         return self.root / "releases"
 
     @property
+    def receipts(self) -> Path:
+        """What `vitrine forget` did, one file a user, under a digest."""
+        return self.root / "receipts"
+
+    @property
+    def spill(self) -> Path:
+        """What does not fit into memory while it is computed."""
+        return self.root / "spill"
+
+    @property
     def locks(self) -> Path:
         return self.root / "locks"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from feature_store.errors import VitrineError
-from pipeline.settings import load_settings
+from pipeline.configuration import load_settings
 from serving.server import serve
 
 

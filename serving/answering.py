@@ -59,7 +59,8 @@ async def _with_release(asked: RecommendRequest, in_use: InUse, service: Service
             remedy="See `config/scenes.yaml`.",
         )
     record, trouble = await service.lookup.find(asked.user_id)
-    request = Request(asked.user_id, asked_at(asked, release, service), asked.size, asked.scene, tuple(asked.exclude))
+    moment = asked_at(asked, release, service)
+    request = Request(asked.user_id, moment, asked.size, asked.scene, tuple(asked.exclude), asked.device)
     try:
         found = await to_thread.run_sync(recommend, request, release, record, limiter=service.threads)
         reason = "" if found.items else "nothing to recommend"

@@ -13,7 +13,16 @@ from anyio import to_thread
 from feature_store.errors import FeatureSetMismatchError, VitrineError
 from monitoring.names import RELEASE_INFO, RELOADS
 from pipeline.errors import ReleaseError
-from pipeline.recommender.release import CURRENT, Release, current, load_release, names, point_to, verify
+from pipeline.recommender.release import (
+    CURRENT,
+    Release,
+    current,
+    is_refused,
+    load_release,
+    names,
+    point_to,
+    verify,
+)
 from serving.errors import NothingToServeError, UnknownReleaseError
 from serving.fallback import PopularList, find_popular, popular_of
 from serving.warmup import warm_up
@@ -135,6 +144,8 @@ class ReleaseHolder:
     def _make_do(self) -> None:
         """At start, with a broken release to serve: the newest one that is whole, or else any intact popular list."""
         for name in reversed(names(self.folder)):
+            if is_refused(self.folder / name):
+                continue
             try:
                 self._take(_load(self.folder / name))
             except VitrineError:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from feature_store.context import Device  # noqa: TC001 - pydantic reads it when the class is made
+
 Id = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -20,6 +22,7 @@ class RecommendRequest(_Body):
     scene: str = Field("home", description="A scene of `config/scenes.yaml`.")
     size: int = Field(20, ge=1, le=200)
     exclude: list[Id] = Field([], max_length=1_000, description="Item ids that the answer must not hold.")
+    device: Device | None = Field(None, description="What the list is looked at with.")
     time: AwareDatetime | None = Field(None, description="Moment of asking, ISO 8601 with a time zone; none: now.")
 
 

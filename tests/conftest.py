@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
-import sqlalchemy as sa
 
+from pipeline.configuration import load_settings
 from pipeline.demo.shop import load_demo_shop
-from pipeline.settings import Settings, load_settings
-from tests.servers import mysql_url, redis_url
+from pipeline.settings import Settings
+from tests.servers import fresh_database, mysql_url, redis_url
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,16 +55,8 @@ def small_shop(small_shop_file: Path, settings: MakeSettings) -> Path:
 @pytest.fixture
 def mysql_database() -> Iterator[str]:
     """The URL of a fresh MySQL/MariaDB database, dropped afterwards."""
-    server = sa.make_url(mysql_url())
-    name = f"vitrine_test_{uuid.uuid4().hex[:12]}"
-    engine = sa.create_engine(server, poolclass=sa.pool.NullPool)
-    with engine.begin() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-    try:
-        yield server.set(database=name).render_as_string(hide_password=False)
-    finally:
-        with engine.begin() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {name}")
+    with fresh_database(mysql_url()) as url:
+        yield url
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ import socket
 import subprocess
 import tempfile
 import time
+import uuid
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,7 @@ import redis
 import sqlalchemy as sa
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 START_SECONDS = 30
 
@@ -46,6 +48,36 @@ def redis_url() -> str:
     return local if _redis_answers(local) else _start_redis()
 
 
+@functools.cache
+def binlog_server() -> MariaDB:
+    """A private MariaDB that keeps a binlog; Debian's own configuration keeps none."""
+    return MariaDB(
+        *("--log-bin=binlog", "--server-id=1", "--binlog-format=ROW", "--binlog-row-image=FULL"),
+        *("--binlog-row-metadata=FULL", "--sync-binlog=0", "--innodb-flush-log-at-trx-commit=0"),
+        "--innodb-buffer-pool-size=32M",
+    )
+
+
+@functools.cache
+def mortal_server() -> MariaDB:
+    """A private MariaDB that tests stop and kill, and leave running; what is committed survives."""
+    return MariaDB("--innodb-buffer-pool-size=32M")
+
+
+@contextmanager
+def fresh_database(server_url: str) -> Iterator[str]:
+    """The URL of a new database of a MySQL/MariaDB server, dropped afterwards."""
+    server, name = sa.make_url(server_url), f"vitrine_test_{uuid.uuid4().hex[:12]}"
+    engine = sa.create_engine(server, poolclass=sa.pool.NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    try:
+        yield server.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name}")
+
+
 def _mysql_answers(url: str) -> bool:
     engine = sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args={"connect_timeout": 2})
     try:
@@ -66,21 +98,49 @@ def _redis_answers(url: str) -> bool:
 
 
 def _start_mysql() -> str:
-    server, install = _program("mariadbd", "mysqld"), _program("mariadb-install-db", "mysql_install_db")
-    if server is None or install is None:
-        _missing("MySQL", "mariadb-server", "VITRINE_TEST_MYSQL_URL")
-    folder, port = _temporary_folder("mysql"), _free_port()
-    user = [f"--user={_user()}"]
-    subprocess.run(
-        [install, "--no-defaults", f"--datadir={folder}/data", "--auth-root-authentication-method=normal", *user],
-        check=True,
-        capture_output=True,
-    )
-    places = [f"--datadir={folder}/data", f"--socket={folder}/socket", f"--pid-file={folder}/pid"]
-    _start([server, "--no-defaults", *places, f"--port={port}", "--bind-address=127.0.0.1", *user])
-    url = f"mysql+pymysql://root@127.0.0.1:{port}"
-    _wait(lambda: _mysql_answers(url), "MariaDB")
-    return url
+    return MariaDB().url
+
+
+class MariaDB:
+    """A private server with options of its own, stopped at exit; root has no password."""
+
+    def __init__(self, *options: str) -> None:
+        server, install = _program("mariadbd", "mysqld"), _program("mariadb-install-db", "mysql_install_db")
+        if server is None or install is None:
+            _missing("MySQL", "mariadb-server", "VITRINE_TEST_MYSQL_URL")
+        folder, port = _temporary_folder("mysql"), _free_port()
+        user = f"--user={_user()}"
+        subprocess.run(
+            [
+                *(install, "--no-defaults", f"--datadir={folder}/data", user),
+                *("--auth-root-authentication-method=normal", "--skip-test-db"),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        places = [f"--datadir={folder}/data", f"--socket={folder}/socket", f"--pid-file={folder}/pid"]
+        address = [f"--port={port}", "--bind-address=127.0.0.1", user]
+        self.url = f"mysql+pymysql://root@127.0.0.1:{port}"
+        self._command = [str(server), "--no-defaults", *places, *address, *options]
+        self.start()
+
+    def start(self) -> None:
+        self._process = _start(self._command)
+        _wait(lambda: _mysql_answers(self.url), "MariaDB")
+
+    def stop(self) -> None:
+        """Stop as an administrator would."""
+        _stop(self._process)
+
+    def kill(self) -> None:
+        """Stop as the out-of-memory killer would."""
+        self._process.kill()
+        self._process.wait()
+
+    def restart(self) -> None:
+        """Stop as an administrator would, and start on the same data."""
+        self.stop()
+        self.start()
 
 
 def _start_redis() -> str:
@@ -107,9 +167,10 @@ def _program(*names: str) -> str | None:
     return next((found for name in names if (found := shutil.which(name, path=path))), None)
 
 
-def _start(command: list[str]) -> None:
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     atexit.register(_stop, process)
+    return process
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

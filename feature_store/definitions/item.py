@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from feature_store.spec import stored
 
 if TYPE_CHECKING:
-    from feature_store.tables import Pairs, Prices, Purchases, Value
+    from feature_store.tables import Pairs, Prices, Promotions, Purchases, Value
 
 
 @stored(entity="item", unit="users", default=0.0)
@@ -119,3 +119,27 @@ def item_price_over_mean_91d(prices: Prices) -> Value:
 def item_price_change_count_28d(prices: Prices) -> Value:
     """How often the price changed in the last 28 days. Source: price list."""
     return prices.changes(28)
+
+
+@stored(entity="item", unit="ratio", default=0.0)
+def item_advertised_next_7d(promotions: Promotions) -> Value:
+    """How much the shop will advertise the item in the coming week: 1 is everywhere and every day.
+
+    Source: promotions.
+    """
+    return promotions.coming("advertised", 7)
+
+
+@stored(entity="item", unit="ratio", default=0.0)
+def item_displayed_next_7d(promotions: Promotions) -> Value:
+    """How much of the shop will give the item a better place in the coming week: 1 is everywhere and every day.
+
+    Source: promotions.
+    """
+    return promotions.coming("displayed", 7)
+
+
+@stored(entity="item", unit="ratio", default=0.0)
+def item_advertised_182d(promotions: Promotions) -> Value:
+    """How much the shop advertised the item in the last half year: what is usual. Source: promotions."""
+    return promotions.past("advertised", 182)

@@ -18,7 +18,8 @@ from pipeline.sources.canonical import arrow_schema
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.cleaning.facts import Facts, Rows
+    from pipeline.cleaning.facts import Facts
+    from pipeline.cleaning.masks import Rows
     from pipeline.cleaning.rule import Rule
 
 EPOCH = dt.date(1970, 1, 1)
@@ -94,6 +95,9 @@ def purchases(lines: pd.DataFrame, facts: Facts) -> pd.DataFrame:
             "quantity": lines["quantity"],
             "value": lines["amount"],
             "discount": lines["discount"],
+            "slot": pd.Series(index=lines.index, dtype="str"),
+            "position": pd.Series(index=lines.index, dtype="float64"),
+            "request_id": pd.Series(index=lines.index, dtype="str"),
             "updated_at": lines["updated_at"],
             "partition_day": lines["partition_day"],
         },

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from feature_store.schema import Table
-    from pipeline.cleaning.facts import Facts, Mask
+    from pipeline.cleaning.facts import Facts
+    from pipeline.cleaning.masks import Mask
 
 WHY = "config/quality.yaml sets rows aside that break this rule of the contract"
 

@@ -9,19 +9,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from pipeline.cleaning.masks import UNKNOWN, Mask, Rows
 from pipeline.cleaning.outliers import Bounds, no_bounds
 from pipeline.cleaning.refunds import Refunds, no_refunds
 from pipeline.cleaning.times import day_numbers
 
 if TYPE_CHECKING:
     from pipeline.settings import Clean
-
-Mask = NDArray[np.bool_]
-Rows = NDArray[np.int64]
-UNKNOWN = -1
-"""Row number of an order or item that the archive does not have."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +36,7 @@ class Facts:
     order_day: Rows
     """By order: the UTC day on which it was made, since 1970."""
     internal_users: frozenset[str]
+    user_ids: pa.Array
     item_ids: pa.Array
     is_excluded: Mask
     """By item: its department sells no articles."""
@@ -72,6 +68,7 @@ def build_facts(
     clean: Clean,
     *,
     internal_users: frozenset[str] = frozenset(),
+    user_ids: pa.Array | None = None,
     refunds: Refunds | None = None,
 ) -> Facts:
     """Facts from orders (newest versions, repaired) and versions of items (id, department, category), oldest first.
@@ -89,6 +86,7 @@ def build_facts(
         order_user=np.asarray(pd.factorize(orders["user_id"])[0], np.int64),
         order_day=day_numbers(orders["created_at"]),
         internal_users=internal_users,
+        user_ids=pa.array([], pa.string()) if user_ids is None else user_ids,
         item_ids=pa.array(newest["item_id"], pa.string()),
         is_excluded=newest["department"].isin(clean.excluded_departments).to_numpy(bool),
         categories=categories,

@@ -18,7 +18,7 @@ from pipeline.cleaning.outliers import COLUMNS, Bounds, bounds_of, month_of, no_
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pipeline.cleaning.lookups import RawArchive
+    from pipeline.cleaning.raw_archive import RawArchive
     from pipeline.settings import Clean
 
 Lines = tuple["NDArray[np.int64]", "NDArray[np.float64]"]

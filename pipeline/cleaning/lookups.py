@@ -10,44 +10,35 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from feature_store.schema import EVENTS, ITEMS, MAPPABLE_TABLES, ORDER_ITEMS, ORDERS, PRICES, REFUNDS, USERS
+from feature_store.schema import (
+    EVENTS,
+    ITEMS,
+    MAPPABLE_TABLES,
+    ORDER_ITEMS,
+    ORDERS,
+    PRICES,
+    PROMOTIONS,
+    REFUNDS,
+    USERS,
+)
 from pipeline.cleaning.cleaner import EPOCH, with_partition_day
 from pipeline.cleaning.facts import Facts, build_facts
 from pipeline.cleaning.history import bounds_of_months
 from pipeline.cleaning.outliers import month_of
+from pipeline.cleaning.raw_archive import Day, RawArchive
 from pipeline.cleaning.refunds import Refunds, no_refunds, sum_refunds
 from pipeline.cleaning.times import repair_times
-from pipeline.sources.archive import CLEAN, RAW, read_partition
+from pipeline.sources.archive import CLEAN
 from pipeline.sources.canonical import arrow_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from pipeline.settings import Clean
-    from pipeline.sources.ledger import Ledger, Partition
-    from pipeline.workspace import Workspace
+    from pipeline.sources.ledger import Ledger
 
-Day = dt.date
 Work = dict[str, set[Day]]
 """Days to clean, by table."""
-
-
-@dataclass(frozen=True)
-class RawArchive:
-    """The raw partitions that the ledger knows."""
-
-    workspace: Workspace
-    known: Mapping[str, Mapping[Day, Partition]]
-
-    @classmethod
-    def of(cls, workspace: Workspace, ledger: Ledger) -> RawArchive:
-        """Refunds and events may be missing: a shop need not have them."""
-        return cls(workspace, {name: ledger.partitions(RAW, name) for name in MAPPABLE_TABLES})
-
-    def read(self, name: str, days: Iterable[Day], columns: list[str] | None = None) -> dict[Day, pa.Table]:
-        """The rows of each day; damaged files are an ArchiveError."""
-        known = self.known[name]
-        return {day: read_partition(self.workspace, RAW, name, day, known[day], columns) for day in days}
 
 
 @dataclass(frozen=True)
@@ -68,6 +59,7 @@ def read_lookups(raw: RawArchive, clean: Clean) -> Lookups:
         _newest_lines(raw, line_days),
         clean,
         internal_users=_internal_users(raw, clean),
+        user_ids=_user_ids(raw),
         refunds=_refunds(raw, line_days),
     )
     return Lookups(facts, items, line_days)
@@ -89,6 +81,12 @@ def _newest_orders(raw: RawArchive) -> pd.DataFrame:
     days = raw.read(ORDERS.name, raw.known[ORDERS.name])
     orders = repair_times(ORDERS, with_partition_day(pa.concat_tables(days.values()).to_pandas(), days))
     return orders.drop_duplicates("order_id", keep="last").reset_index(drop=True)
+
+
+def _user_ids(raw: RawArchive) -> pa.Array:
+    days = raw.read(USERS.name, raw.known[USERS.name], ["user_id"])
+    ids = pa.chunked_array([each["user_id"].combine_chunks() for each in days.values()], pa.string())
+    return pc.unique(ids)
 
 
 def _internal_users(raw: RawArchive, clean: Clean) -> frozenset[str]:
@@ -142,7 +140,8 @@ def _newest_lines(raw: RawArchive, line_days: pd.DataFrame) -> pd.DataFrame:
 
 def changed_behind(work: Work, raw: RawArchive, lookups: Lookups, ledger: Ledger) -> Work:
     """Days cleaned before that must be cleaned again, because rows of the days in `work` say something new about them:
-    a newer version of an order or a line, an order that its lines waited for, an item that was unknown or moved;
+    a newer version of an order or a line, an order that its lines waited for, an item that was unknown or moved,
+    a user whose events waited;
     or because rows that they speak of are gone from the shop.
     """
     again: Work = {name: set() for name in MAPPABLE_TABLES}
@@ -160,7 +159,8 @@ def changed_behind(work: Work, raw: RawArchive, lookups: Lookups, ledger: Ledger
     index = lookups.line_days
     again[ORDER_ITEMS.name] |= _days(index.loc[index["order_id"].isin(by_order), "partition_day"])
     again[ORDERS.name] |= _holding(raw, ORDERS.name, "order_id", orders, set(cleaned[ORDERS.name]))
-    items, of_items = _ids(raw, ITEMS.name, "item_id", work), (ORDER_ITEMS.name, PRICES.name, EVENTS.name)
+    items = _ids(raw, ITEMS.name, "item_id", work)
+    of_items = (ORDER_ITEMS.name, PRICES.name, PROMOTIONS.name, EVENTS.name)
     for name in of_items:
         waiting = {day for day, partition in cleaned[name].items() if partition.counts.get("unknown_items")}
         again[name] |= _holding(raw, name, "item_id", items, waiting)
@@ -168,6 +168,11 @@ def changed_behind(work: Work, raw: RawArchive, lookups: Lookups, ledger: Ledger
         again[ITEMS.name] |= earlier
         for name in of_items:
             again[name] |= _holding(raw, name, "item_id", items, set(cleaned[name]))
+    users = _ids(raw, USERS.name, "user_id", work)
+    strange = {day for day, partition in cleaned[EVENTS.name].items() if partition.counts.get("unknown_users")}
+    again[EVENTS.name] |= _holding(raw, EVENTS.name, "user_id", users, strange)
+    left = ledger.gone_ids("user_id", USERS.name)
+    again[EVENTS.name] |= _holding(raw, EVENTS.name, "user_id", left, set(cleaned[EVENTS.name]))
     gone = ledger.gone_ids("item_id", ITEMS.name)
     for name in of_items:
         again[name] |= _holding(raw, name, "item_id", gone, set(cleaned[name]))

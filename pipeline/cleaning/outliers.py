@@ -14,11 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     import datetime as dt
 
-    import pandas as pd
     from numpy.typing import NDArray
-
-    from feature_store.schema import Table
-    from pipeline.cleaning.facts import Facts, Mask
 
 COLUMNS = ("quantity", "amount")
 
@@ -34,10 +30,10 @@ class Bounds:
     """First days, since 1970, ascending."""
     values: NDArray[np.float64]
 
-    def of(self, frame: pd.DataFrame, facts: Facts) -> NDArray[np.float64]:
-        """The bounds of each row, shape (n, 2, 2)."""
-        month = np.searchsorted(self.months, frame["partition_day"].to_numpy(), side="right") - 1
-        return np.asarray(self.values[month, facts.item_category[frame["item_row"].to_numpy()]])
+    def of(self, day: NDArray[np.int64], category: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The bounds of rows by their partition's day and their item's category, shape (n, 2, 2)."""
+        month = np.searchsorted(self.months, day, side="right") - 1
+        return np.asarray(self.values[month, category])
 
 
 def no_bounds(categories: int) -> Bounds:
@@ -71,18 +67,3 @@ def bounds_of(
 def _ends(ascending: NDArray[np.float64], share: float) -> tuple[float, float]:
     beyond = int(share * (len(ascending) - 1))
     return float(ascending[beyond]), float(ascending[len(ascending) - 1 - beyond])
-
-
-def outside(_table: Table, frame: pd.DataFrame, facts: Facts) -> Mask:
-    bounds, values = facts.bounds.of(frame, facts), _values(frame)
-    return np.asarray(((values < bounds[..., 0]) | (values > bounds[..., 1])).any(axis=1), bool)
-
-
-def clip(_table: Table, frame: pd.DataFrame, _found: Mask, facts: Facts) -> pd.DataFrame:
-    bounds, values = facts.bounds.of(frame, facts), _values(frame)
-    clipped = np.fmin(np.fmax(values, bounds[..., 0]), bounds[..., 1])
-    return frame.assign(**{name: clipped[:, at] for at, name in enumerate(COLUMNS)})
-
-
-def _values(frame: pd.DataFrame) -> NDArray[np.float64]:
-    return frame[list(COLUMNS)].to_numpy(float)

@@ -13,7 +13,8 @@ from pipeline.cleaning.rules import VERSION
 from pipeline.sources.archive import CLEAN, damaged_days, remove_unknown
 
 if TYPE_CHECKING:
-    from pipeline.cleaning.lookups import RawArchive, Work
+    from pipeline.cleaning.lookups import Work
+    from pipeline.cleaning.raw_archive import RawArchive
     from pipeline.settings import Settings
     from pipeline.sources.ledger import Ledger
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from feature_store.schema import EVENTS
 from pipeline.cleaning.history import bounds_of_months
-from pipeline.cleaning.lookups import RawArchive, read_items
+from pipeline.cleaning.lookups import read_items
 from pipeline.cleaning.outliers import COLUMNS, month_of
 from pipeline.quality.page import Tile, page, table
 from pipeline.sources.archive import CLEAN
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
 
+    from pipeline.cleaning.raw_archive import RawArchive
     from pipeline.cleaning.rule import Rule
     from pipeline.settings import Clean
     from pipeline.sources.ledger import Ledger, Partition

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from feature_store.schema import Table
-    from pipeline.cleaning.facts import Facts, Mask
+    from pipeline.cleaning.facts import Facts
+    from pipeline.cleaning.masks import Mask
 
 Effect = Literal["changed", "dropped", "quarantined"]
 

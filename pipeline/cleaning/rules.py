@@ -6,22 +6,36 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_store.schema import EVENT_KINDS, EVENTS, ITEMS, ORDER_ITEMS, ORDERS, PRICES, REFUNDS, USERS, Table
-from pipeline.cleaning.facts import UNKNOWN, Facts, Mask
-from pipeline.cleaning.outliers import clip, outside
-from pipeline.cleaning.refunds import given_back, partly_given_back, take_off
+from feature_store.schema import (
+    EVENT_KINDS,
+    EVENTS,
+    ITEMS,
+    ORDER_ITEMS,
+    ORDERS,
+    PRICES,
+    PROMOTION_KINDS,
+    PROMOTIONS,
+    REFUNDS,
+    USERS,
+    Table,
+)
+from pipeline.cleaning.clipping import clip, outside
+from pipeline.cleaning.masks import UNKNOWN, Mask
+from pipeline.cleaning.netting import given_back, partly_given_back, take_off
 from pipeline.cleaning.rule import Rule
 from pipeline.cleaning.times import mend_units, mend_zones, use_cursor, wrong_times, wrong_units, wrong_zones
-from pipeline.cleaning.traffic import internal, robots
+from pipeline.cleaning.traffic import internal, robots, unknown_users
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
 
+    from pipeline.cleaning.facts import Facts
+
     Find = Callable[[Table, pd.DataFrame, Facts], Mask]
 
-VERSION = 2
+VERSION = 5
 """Raise it when a rule changes what it does: partitions cleaned by another version are cleaned again."""
 
 
@@ -69,8 +83,20 @@ def _unknown_items(_table: Table, frame: pd.DataFrame, _facts: Facts) -> Mask:
     return np.asarray(frame["item_row"] == UNKNOWN, bool)
 
 
-def _unknown_kinds(_table: Table, frame: pd.DataFrame, _facts: Facts) -> Mask:
-    return ~frame["kind"].isin(EVENT_KINDS).to_numpy(bool)
+def _not_of(kinds: tuple[str, ...]) -> Find:
+    return lambda _table, frame, _facts: ~frame["kind"].isin(kinds).to_numpy(bool)
+
+
+def _never_in_force(_table: Table, frame: pd.DataFrame, _facts: Facts) -> Mask:
+    return ~(frame["valid_to"] > frame["valid_from"]).to_numpy(bool)
+
+
+def _beyond_everywhere(_table: Table, frame: pd.DataFrame, _facts: Facts) -> Mask:
+    return (frame["reach"] > 1).to_numpy(bool)
+
+
+def _everywhere(_table: Table, frame: pd.DataFrame, found: Mask, _facts: Facts) -> pd.DataFrame:
+    return frame.assign(reach=frame["reach"].where(~found, 1.0))
 
 
 def _not_positive(column: str) -> Find:
@@ -135,6 +161,13 @@ STRANGERS = Rule(
     waits=True,
     fault="references",
 )
+NOBODY = Rule(
+    "unknown_users",
+    "a login that the table of users lacks is nobody's; kept when the user arrives (settings.clean)",
+    unknown_users,
+    waits=True,
+    fault="references",
+)
 INTERNAL = Rule("internal_users", "the shop's own people and test accounts are no customers (settings.clean)", internal)
 ROBOTS = Rule("robots", "nobody orders so much in one day: a machine, or the till's account (settings.clean)", robots)
 CANCELLED = "a cancelled order was not bought after all (settings.clean)"
@@ -158,6 +191,22 @@ RULES: dict[str, tuple[Rule, ...]] = {
             _impossible((), ("price",)),
             fault="validity",
         ),
+        STRANGERS,
+    ),
+    PROMOTIONS.name: (
+        EXACT,
+        KEYS,
+        *STAMPS,
+        Rule(
+            "unknown_kinds",
+            f"a promotion is one of {', '.join(PROMOTION_KINDS)}",
+            _not_of(PROMOTION_KINDS),
+            fault="validity",
+        ),
+        Rule("never_in_force", "a promotion that ends before it begins is none", _never_in_force, fault="validity"),
+        EXCLUDED,
+        Rule("no_reach", "a promotion that runs nowhere is none", _not_positive("reach")),
+        Rule("reach_repair", "no promotion runs in more than the whole shop", _beyond_everywhere, _everywhere),
         STRANGERS,
     ),
     ORDERS.name: (
@@ -209,7 +258,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         EXACT,
         KEYS,
         *STAMPS,
-        Rule("unknown_kinds", f"an event is one of {', '.join(EVENT_KINDS)}", _unknown_kinds, fault="validity"),
+        Rule("unknown_kinds", f"an event is one of {', '.join(EVENT_KINDS)}", _not_of(EVENT_KINDS), fault="validity"),
         INTERNAL,
         ROBOTS,
         EXCLUDED,
@@ -220,5 +269,6 @@ RULES: dict[str, tuple[Rule, ...]] = {
             fault="validity",
         ),
         STRANGERS,
+        NOBODY,
     ),
 }

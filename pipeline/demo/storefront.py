@@ -20,7 +20,7 @@ from sqlalchemy.dialects import mysql
 
 from pipeline.atomic import write_text
 from pipeline.demo.matomo_schema import RELEASES, matomo_tables
-from pipeline.demo.matomo_tracker import SITE, Tracker
+from pipeline.demo.matomo_tracker import NEWSLETTER, NEWSLETTER_WORTH, SITE, Tracker
 from pipeline.demo.storefront_baskets import assortment
 from pipeline.demo.storefront_truth import LABEL, Truth
 from pipeline.demo.storefront_visits import visits_of
@@ -173,11 +173,13 @@ def _begin(url: str) -> Iterator[sa.Connection]:
 
 
 def _describe(connection: sa.Connection, metadata: sa.MetaData) -> None:
-    """The rows that an administrator would have made: one site, and the dimensions of recommendation slots."""
+    """The rows that an administrator would have made: one site, its goal, the dimensions of recommendation slots."""
     site = {"name": LABEL, "main_url": "https://shop.example", "timezone": "UTC", "currency": "USD", "ecommerce": 1}
     connection.execute(sa.insert(metadata.tables[f"{PREFIX}site"]), [{"idsite": SITE, **site}])
     option = {"option_name": "version_core", "option_value": RELEASES[5]}
     connection.execute(sa.insert(metadata.tables[f"{PREFIX}option"]), [option])
+    goal = {"idsite": SITE, "idgoal": NEWSLETTER, "name": "Newsletter", "revenue": NEWSLETTER_WORTH}
+    connection.execute(sa.insert(metadata.tables[f"{PREFIX}goal"]), [goal])
     dimensions = [
         {"idcustomdimension": n, "idsite": SITE, "name": name, "index": n, "scope": "action", "active": 1}
         for n, name in enumerate(("rec_position", "rec_request_id"), start=1)

@@ -40,6 +40,8 @@ class Truth:
     """The others never log in."""
     overnight: float = 0.3
     """Orders before 8 o'clock whose visit began, and whose cart was filled, the evening before."""
+    newsletter: float = 0.1
+    """People's visits that reach the goal *Newsletter*, bought anything or not."""
     late: float = 0.02
     """Actions that reach the log only on the next day, with their own old time."""
     bots_per_day: int = 1

@@ -52,6 +52,8 @@ class Visit:
     cart_time: dt.datetime | None = None
     basket: Basket | None = None
     """What is ordered at the end; an evening half has none."""
+    signed_up: dt.datetime | None = None
+    """When the visit reached the goal *Newsletter*."""
     continues: bool = False
     """Whether this is the morning half: the visit and its cart are in the log already."""
 
@@ -106,7 +108,7 @@ class _Maker:
         visit.hits = self._with_login(moved)
         self._fill_cart(visit, basket)
         visit.cart_time, visit.basket = max(basket.time - dt.timedelta(seconds=60), midnight), basket
-        return visit
+        return self._with_goal(visit)
 
     def evening(self, basket: Basket) -> Visit:
         """The first half of an overnight visit: everything up to the cart. A login midway is in the morning."""
@@ -117,12 +119,12 @@ class _Maker:
         visit.hits = [self._logged_in(hit, to=self.login == "start") for hit in hits]
         self._fill_cart(visit, basket)
         visit.cart_time = last + dt.timedelta(minutes=1)
-        return visit
+        return self._with_goal(visit)
 
     def morning(self, basket: Basket) -> Visit:
         """The second half: pages that keep the visit open, perhaps a login, and the order."""
         visit = self.evening(basket)
-        visit.continues, visit.basket, visit.hits = True, basket, []
+        visit.continues, visit.basket, visit.hits, visit.signed_up = True, basket, [], None
         midnight = dt.datetime.combine(basket.time.date(), dt.time())
         time = midnight + dt.timedelta(minutes=10)
         while time < basket.time:
@@ -141,7 +143,7 @@ class _Maker:
             skus = self.random.sample(self.shop.skus, k=min(2, len(self.shop.skus)))
             visit.cart = {sku: (1, self.shop.prices[sku]) for sku in skus}
             visit.cart_time = visit.hits[-1].time + 30 * _SECOND
-        return visit
+        return self._with_goal(visit)
 
     def bot(self, day: dt.date) -> Visit:
         """A scraper with a customer's login: a product page every half second."""
@@ -155,6 +157,12 @@ class _Maker:
 
     def _visit(self) -> Visit:
         return Visit(self.name, self.household, self.login, self.device, self.referrer)
+
+    def _with_goal(self, visit: Visit) -> Visit:
+        """Drawn apart, so that goals change nothing else of a visit."""
+        draw = random.Random(f"{self.truth.seed}:goal:{self.name}").random()  # noqa: S311 - a simulation, not a secret
+        visit.signed_up = visit.hits[-1].time if draw < self.truth.newsletter else None
+        return visit
 
     def _shopping(self, basket: Basket | None, time: dt.datetime) -> Iterator[Hit]:
         """What is opened, shown and clicked from `time` on, before a cart is filled."""

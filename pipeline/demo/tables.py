@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Float, Integer, MetaData, N
 
 METADATA = MetaData()
 _MONEY = Numeric(12, 4, asdecimal=False).with_variant(Float(), "sqlite")
+_SHARE = Numeric(5, 4, asdecimal=False).with_variant(Float(), "sqlite")
 _ID = BigInteger().with_variant(Integer(), "sqlite")
 
 
@@ -46,6 +47,16 @@ ITEM_PRICES = Table(
     Column("product_id", _ID, primary_key=True, autoincrement=False),
     Column("valid_from", DateTime, primary_key=True),
     Column("price", _MONEY, nullable=False),
+    Column("updated_at", DateTime, nullable=False, index=True),
+)
+ITEM_PROMOTIONS = Table(
+    "item_promotions",
+    METADATA,
+    Column("product_id", _ID, primary_key=True, autoincrement=False),
+    Column("kind", String(20), primary_key=True),
+    Column("valid_from", DateTime, primary_key=True),
+    Column("valid_to", DateTime, nullable=False),
+    Column("store_share", _SHARE, nullable=False),
     Column("updated_at", DateTime, nullable=False, index=True),
 )
 ORDERS = Table(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 DAY = "partition_day"
 SHOWN_ROWS = 3
+WITHHELD = "withheld"
+"""Stands for a user's id in reports, errors and logs: nobody could take it out of them again."""
 NO_ACTIONS: Mapping[str, Action] = MappingProxyType({})
 """Every rule blocks."""
 
@@ -120,9 +122,16 @@ def _broken(table: Table, frame: pd.DataFrame, cases: pd.DataFrame) -> Iterator[
         for column, rule, name, part in _told(str(check), table, found):
             bad = frame.loc[sorted({int(index) for index in part["index"].dropna()})]
             counts = dict(Counter(moment.date() for moment in bad[DAY]))
-            shown = bad[list(table.columns)].head(SHOWN_ROWS).astype("str").to_dict("records")
+            shown = _without_users(bad[list(table.columns)].head(SHOWN_ROWS)).astype("str").to_dict("records")
             rows = tuple({str(name): value for name, value in row.items()} for row in shown)
             yield Break(table.name, column, rule, f"{table.name}.{name}", counts, rows)
+
+
+def _without_users(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows to show; that a user's id is missing or empty is still to be seen."""
+    if "user_id" not in rows.columns:
+        return rows
+    return rows.assign(user_id=rows["user_id"].where(rows["user_id"].isna() | (rows["user_id"] == ""), WITHHELD))
 
 
 def _told(check: str, table: Table, found: pd.DataFrame) -> Iterator[tuple[str, str, str, pd.DataFrame]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from feature_store.schema import EVENT_KINDS, MAPPABLE_TABLES
+from feature_store.schema import EVENT_KINDS, MAPPABLE_TABLES, PROMOTION_KINDS
 from pipeline.quality.rules import EARLIEST, VALUE_RULES
 
 if TYPE_CHECKING:
@@ -63,7 +63,10 @@ def _kind_of(rule: str, day: dt.date) -> tuple[str, dict[str, Any]]:
         "positive": (between, {"min_value": 0, "strict_min": True}),
         "not_negative": (between, {"min_value": 0}),
         "filled": ("ExpectColumnValueLengthsToBeBetween", {"min_value": 1}),
+        "flag": ("ExpectColumnValuesToBeInSet", {"value_set": [0, 1]}),
         "known_kind": ("ExpectColumnValuesToBeInSet", {"value_set": list(EVENT_KINDS)}),
+        "known_promotion": ("ExpectColumnValuesToBeInSet", {"value_set": list(PROMOTION_KINDS)}),
+        "share": (between, {"min_value": 0, "strict_min": True, "max_value": 1}),
         "in_partition": (between, {"min_value": start, "max_value": end, "strict_max": True}),
         "past": (between, {"min_value": earliest, "max_value": end, "strict_max": True}),
         "sane": (between, {"min_value": earliest}),

@@ -15,7 +15,7 @@ from monitoring.quality import write_quality
 from pipeline.atomic import atomic_folder, write_text
 from pipeline.errors import DataQualityError
 from pipeline.quality.expectations import DAY, contract_expectations, day_expectations
-from pipeline.quality.measures import categories_of, measure, missing_shares, nullable_columns
+from pipeline.quality.measures import categories_of, measure, missing_shares, read_for_nulls
 from pipeline.quality.report import DOCS, quality_page, quality_report
 from pipeline.quality.score import graded, quality_of, shortfalls
 from pipeline.quality.suites import judge
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
     from pipeline.sources.ledger import Partition
 
-VERSION = 1
+VERSION = 2
 """Raise it when measures or score change: days are then judged again."""
 
 
@@ -86,7 +86,7 @@ def _judge(
         {
             column: shares
             for name in known
-            if (optional := nullable_columns(name))
+            if (optional := read_for_nulls(name))
             for column, shares in missing_shares(name, _read(name, days, known, settings, optional)).items()
         },
         categories_of(_read(ITEMS.name, known[ITEMS.name], known, settings, ["item_id", "category"])),

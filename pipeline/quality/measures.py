@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from feature_store.schema import EVENTS, ITEMS, MAPPABLE_TABLES, ORDER_ITEMS, ORDERS
+from feature_store.schema import EVENTS, EXPOSURE, ITEMS, MAPPABLE_TABLES, ORDER_ITEMS, ORDERS, SHOWN
 from pipeline.cleaning.rules import RULES
 
 if TYPE_CHECKING:
@@ -181,14 +181,32 @@ def missing_shares(name: str, days: Mapping[dt.date, pa.Table]) -> dict[tuple[st
     """By (table, nullable column) and day, the share of rows that lack it; days with few rows are left out."""
     return {
         (name, column): {
-            day: rows[column].null_count / len(rows) for day, rows in days.items() if len(rows) >= FEWEST_ROWS
+            day: rows[column].null_count / len(rows)
+            for day, told in days.items()
+            if len(rows := _with_column(name, column, told)) >= FEWEST_ROWS
         }
         for column in nullable_columns(name)
     }
 
 
+def _with_column(name: str, column: str, rows: pa.Table) -> pa.Table:
+    """Rows that can have the column at all: only what was shown or clicked was anywhere."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if name != EVENTS.name or column not in EXPOSURE:
+        return rows
+    return rows.filter(pc.is_in(rows["kind"], value_set=pa.array(SHOWN)))
+
+
 def nullable_columns(name: str) -> list[str]:
     return [column for column, definition in MAPPABLE_TABLES[name].columns.items() if definition.nullable]
+
+
+def read_for_nulls(name: str) -> list[str]:
+    """The columns that `missing_shares` looks at; none: nothing of the table may be missing."""
+    nullable = nullable_columns(name)
+    return [*nullable, "kind"] if nullable and name == EVENTS.name else nullable
 
 
 def categories_of(items: Mapping[dt.date, pa.Table]) -> dict[str, str]:

@@ -15,6 +15,8 @@ from feature_store.schema import (
     ORDER_ITEMS,
     ORDERS,
     PRICES,
+    PROMOTION_KINDS,
+    PROMOTIONS,
     REFUNDS,
     USERS,
 )
@@ -42,7 +44,12 @@ class ValueRule:
 POSITIVE = ValueRule("positive", "more than 0", lambda values, _day: values > 0)
 NOT_NEGATIVE = ValueRule("not_negative", "0 or more", lambda values, _day: values >= 0)
 FILLED = ValueRule("filled", "not empty", lambda values, _day: values.str.len() > 0)
+FLAG = ValueRule("flag", "0 or 1", lambda values, _day: values.isin((0, 1)))
 KIND = ValueRule("known_kind", f"one of {', '.join(EVENT_KINDS)}", lambda values, _day: values.isin(EVENT_KINDS))
+PROMOTION_KIND = ValueRule(
+    "known_promotion", f"one of {', '.join(PROMOTION_KINDS)}", lambda values, _day: values.isin(PROMOTION_KINDS)
+)
+SHARE = ValueRule("share", "more than 0 and at most 1", lambda values, _day: (values > 0) & (values <= 1))
 IN_PARTITION = ValueRule(
     "in_partition", "a time of its partition's day", lambda values, day: (values >= day) & (values < day + _ONE_DAY)
 )
@@ -55,9 +62,17 @@ SANE = ValueRule("sane", f"{EARLIEST} or later", lambda values, _day: values >= 
 _STAMPS = {"created_at": PAST, "updated_at": IN_PARTITION}
 
 VALUE_RULES: dict[str, dict[str, ValueRule]] = {
-    USERS.name: {"user_id": FILLED, **_STAMPS},
-    ITEMS.name: {"item_id": FILLED, **_STAMPS},
+    USERS.name: {"user_id": FILLED, "active": FLAG, **_STAMPS},
+    ITEMS.name: {"item_id": FILLED, "available": FLAG, **_STAMPS},
     PRICES.name: {"item_id": FILLED, "valid_from": SANE, "price": POSITIVE, "updated_at": IN_PARTITION},
+    PROMOTIONS.name: {
+        "item_id": FILLED,
+        "kind": PROMOTION_KIND,
+        "valid_from": SANE,
+        "valid_to": SANE,
+        "reach": SHARE,
+        "updated_at": IN_PARTITION,
+    },
     ORDERS.name: {"order_id": FILLED, "user_id": FILLED, **_STAMPS},
     ORDER_ITEMS.name: {
         "order_id": FILLED,
@@ -78,6 +93,9 @@ VALUE_RULES: dict[str, dict[str, ValueRule]] = {
         "quantity": POSITIVE,
         "value": NOT_NEGATIVE,
         "discount": NOT_NEGATIVE,
+        "slot": FILLED,
+        "position": POSITIVE,
+        "request_id": FILLED,
         "updated_at": IN_PARTITION,
     },
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from feature_store.context import context_of
 from feature_store.matrix import ItemSide, Rows, UserSide, assemble
 from feature_store.registry import registry
 from pipeline.recommender.recall.source import Asker, RecallSource
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from feature_store.context import Context
     from feature_store.history import History
     from pipeline.settings import Scene
 
@@ -68,9 +70,11 @@ def make_examples(
     features: Sequence[str],
     negatives: int,
     generator: np.random.Generator,
+    context: Context | None = None,
 ) -> Examples:
     """Examples of one moment. `askers`: (user row, item rows the user bought afterwards); those who bought nothing
     that recall offered, or everything, teach nothing about order and are left out.
+    `context`: of one asker, and so of all; None: UTC, no scene, no device.
     """
     offers, labels, users = [], [], []
     for user, bought in askers:
@@ -87,6 +91,8 @@ def make_examples(
         np.concatenate([o.items for o in offers]) if offers else np.empty(0, np.int32),
         {name: np.concatenate([o.scores[name] for o in offers]) for name in (offers[0].scores if offers else ())},
     )
-    side = UserSide(user_values[people], history.take(people), np.full(len(users), asked_at, np.int64))
+    moment = np.array([asked_at], np.int64)
+    where = (context or context_of(moment)).of_each(len(users))
+    side = UserSide(user_values[people], history.take(people), np.repeat(moment, len(users)), where)
     matrix = assemble(features, registry(), item_side, side, rows)
     return Examples(matrix, np.concatenate(labels) if labels else np.empty(0, np.int8), group)

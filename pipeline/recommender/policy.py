@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 def allowed(
     items: NDArray[np.int32], catalog: Catalog, history: History, scene: Scene, exclude: Sequence[str]
 ) -> NDArray[np.bool_]:
-    """Which of `items` (n,) may be shown: not excluded by the request, nor bought before where the scene says so."""
-    keep = np.ones(len(items), bool)
+    """Which of `items` (n,) may be shown: on sale, not excluded by the request, nor bought before where the scene
+    says so.
+    """
+    keep = np.array(catalog.available[items])
     if exclude:
         keep &= ~np.isin(items, catalog.rows_of_ids(exclude))
     if scene.exclude_bought:

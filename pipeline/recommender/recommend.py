@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from feature_store.context import context_of
 from feature_store.history import History, build_history, empty_history
 from feature_store.matrix import ItemSide, Rows, UserSide, assemble
 from feature_store.registry import registry, stored_features
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from feature_store.context import Device
     from feature_store.online.store import UserRecord
     from pipeline.recommender.release import Release
     from pipeline.settings import Scene
@@ -25,13 +27,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """One question. `asked_at`: seconds since 1970 UTC; `exclude`: item ids the answer must not hold."""
+    """One question. `asked_at`: seconds since 1970 UTC; `exclude`: item ids the answer must not hold;
+    `device`: what the list is looked at with, None when nobody says.
+    """
 
     user_id: str
     asked_at: int
     size: int = 20
     scene: str = "home"
     exclude: tuple[str, ...] = ()
+    device: Device | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ def recommend(request: Request, release: Release, record: UserRecord | None) -> 
     kept = policy.allowed(offered.items, release.item_side.catalog, history, scene, request.exclude)
     items = offered.items[kept]
     scores = {name: column[kept] for name, column in offered.scores.items()}
-    rank = score(release, record.values if record else default_values(), history, request.asked_at, items, scores)
+    rank = score(request, release, record.values if record else default_values(), history, items, scores)
     order = policy.arrange(items, rank, release.item_side.catalog, scene, request.size)
     catalog = release.item_side.catalog
     return Answer(
@@ -125,14 +130,18 @@ def recommend(request: Request, release: Release, record: UserRecord | None) -> 
 
 
 def score(
+    request: Request,
     release: Release,
     values: NDArray[np.float32],
     history: History,
-    asked_at: int,
     items: NDArray[np.int32],
     recall: Mapping[str, NDArray[np.float32]],
 ) -> NDArray[np.float32]:
-    """The ranker's scores of `items` (n,) for one user."""
-    user_side = UserSide(values[None, :], history, np.array([asked_at], np.int64))
+    """The ranker's scores of `items` (n,) for one request."""
+    asked_at, manifest = np.array([request.asked_at], np.int64), release.manifest
+    context = context_of(
+        asked_at, timezone=manifest.timezone, scene=request.scene, scenes=tuple(manifest.scenes), device=request.device
+    )
+    user_side = UserSide(values[None, :], history, asked_at, context)
     rows = Rows(np.zeros(len(items), np.int32), items, recall)
-    return release.ranker.score(assemble(release.manifest.features, registry(), release.item_side, user_side, rows))
+    return release.ranker.score(assemble(manifest.features, registry(), release.item_side, user_side, rows))

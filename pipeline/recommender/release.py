@@ -20,10 +20,10 @@ from feature_store.matrix import ItemSide
 from feature_store.registry import feature_set_id
 from feature_store.schema import LEVELS
 from pipeline.atomic import sweep, write_text
-from pipeline.errors import ReleaseError
+from pipeline.errors import RecallMismatchError, ReleaseError
 from pipeline.locks import held
 from pipeline.recommender.ranker.onnx import OnnxRanker
-from pipeline.recommender.recall import SOURCES
+from pipeline.recommender.recall import SOURCES, recall_code
 from pipeline.recommender.recall.source import Candidates, RecallSource
 from pipeline.settings import Scene  # noqa: TC001 - pydantic reads it when the class is made
 
@@ -35,21 +35,34 @@ if TYPE_CHECKING:
 
     from pipeline.recommender.ranker.model import Ranker
 
+FORMAT = 2
+"""1: golden requests name users. 2: they are made up and bring what is known of the asker; items say whether they
+are available."""
 MANIFEST = "manifest.json"
 CURRENT = "current"
+DECISION = "decision.json"
+"""What the gate said, beside the content of the release and no part of it."""
 _DIGEST_NAME = re.compile(r"\d{8}-[0-9a-f]{8}")
 _REMEDY = "Roll back with `vitrine rollback`, or publish the day again."
 
 
 class Manifest(BaseModel):
-    """What a release says of itself. `files`: path -> SHA-256; `as_of`: end of the day, seconds since 1970 UTC."""
+    """What a release says of itself. `files`: path -> SHA-256; `as_of`: end of the day, seconds since 1970 UTC.
+
+    format: how the files are to be read; the first releases do not say, and this code reads all up to `FORMAT`
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    format: int = 1
     release: str
     day: str
     as_of: int
+    timezone: str = "UTC"
+    """Of the shop's clock."""
     feature_set: str
+    recall_code: str | None = None
+    """The code that made indexes and scores; the first releases do not say."""
     features: tuple[str, ...]
     scenes: dict[str, Scene]
     metrics: dict[str, float]
@@ -106,11 +119,19 @@ def verify(folder: Path) -> Manifest:
     """The manifest, once every file is there with the bytes that were published, the manifest itself among them.
 
     Raises:
-        ReleaseError: a file is missing or changed.
+        ReleaseError: a file is missing or changed, or a newer code made it.
         FeatureSetMismatchError: made by another feature set than this code defines.
+        RecallMismatchError: its recall scores were made by other code.
     """
     manifest = read_manifest(folder)
     _verify_name(folder)
+    if manifest.format > FORMAT:
+        raise ReleaseError(
+            str(folder),
+            expected=f"a release of format {FORMAT} or before",
+            found=f"format {manifest.format}",
+            remedy="Deploy the code that made it, or roll back with `vitrine rollback`.",
+        )
     for name, digest in manifest.files.items():
         found = sha256(folder / name) if (folder / name).is_file() else "no file"
         if found != digest:
@@ -119,6 +140,8 @@ def verify(folder: Path) -> Manifest:
         raise FeatureSetMismatchError(
             f"release {manifest.release}", made_by=manifest.feature_set, this_code=feature_set_id()
         )
+    if manifest.recall_code is not None and manifest.recall_code != recall_code():
+        raise RecallMismatchError(f"release {manifest.release}", made_by=manifest.recall_code, this_code=recall_code())
     return manifest
 
 
@@ -184,15 +207,17 @@ def _read_arrays(folder: Path) -> dict[str, NDArray[Any]]:
 
 
 def save_items(folder: Path, side: ItemSide) -> None:
-    """The catalog and the item and category vectors."""
+    """The catalog, the item and category vectors, and what the items' texts say."""
     catalog = side.catalog
     save_arrays(folder, {"keys": catalog.keys, "ids": catalog.ids, "titles": catalog.titles, "matrix": side.items})
-    save_arrays(folder, {"categories": side.categories})
+    save_arrays(folder, {"categories": side.categories, "available": catalog.available})
+    save_arrays(folder, {"brands": side.brands, "text": side.text})
     for level in LEVELS:
         save_arrays(folder, {f"{level}_group": catalog.groups[level], f"{level}_names": catalog.names[level]})
 
 
 def load_items(folder: Path) -> ItemSide:
+    """The item side; in releases of format 1 every item is available."""
     arrays = _read_arrays(folder)
     catalog = Catalog(
         arrays["keys"],
@@ -200,8 +225,9 @@ def load_items(folder: Path) -> ItemSide:
         arrays["titles"],
         {level: arrays[f"{level}_group"] for level in LEVELS},
         {level: arrays[f"{level}_names"] for level in LEVELS},
+        arrays.get("available", np.ones(len(arrays["keys"]), bool)),
     )
-    return ItemSide(catalog, arrays["matrix"], arrays["categories"])
+    return ItemSide(catalog, arrays["matrix"], arrays["categories"], arrays["brands"], arrays["text"])
 
 
 def current(releases: Path) -> str | None:
@@ -210,16 +236,40 @@ def current(releases: Path) -> str | None:
     return json.loads(pointer.read_text(encoding="utf-8"))["release"] if pointer.exists() else None
 
 
+def read_decision(folder: Path) -> dict[str, Any] | None:
+    """What the gate said of a release; none: it was never asked."""
+    path = folder / DECISION
+    content: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return content
+
+
+def write_decision(folder: Path, decision: Mapping[str, Any]) -> None:
+    write_text(folder / DECISION, json.dumps(decision, indent=1) + "\n")
+
+
 def point_to(releases: Path, release: str) -> None:
     """Make `release` the one in use; rolling back is the same move.
 
     Raises:
-        ReleaseError, FeatureSetMismatchError: as `verify`; the pointer stays.
+        ReleaseError, FeatureSetMismatchError: as `verify`, or the gate refused it; the pointer stays.
     """
     verify(releases / release)
+    if is_refused(releases / release):
+        raise ReleaseError(
+            f"release {release}",
+            expected="one that the gate let through",
+            found=f"one that it refused; {DECISION} in its folder says why",
+            remedy=f"Keep the release in use, or say why not: `vitrine promote {release} --force --reason …`.",
+        )
     with held(releases / ".pointer.lock", "the pointer"):  # of whatever day, and from serving too
         sweep(releases, CURRENT)
         write_text(releases / CURRENT, json.dumps({"release": release}) + "\n")
+
+
+def is_refused(folder: Path) -> bool:
+    """Whether the gate refused the release."""
+    decision = read_decision(folder)
+    return decision is not None and not decision["promoted"]
 
 
 def names(releases: Path) -> list[str]:

@@ -5,31 +5,35 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feature_store.errors import ArchiveError
-from pipeline.atomic import atomic_file, sweep
+from feature_store.schema import MAPPABLE_TABLES
+from pipeline.atomic import atomic_files, sweep
 from pipeline.locks import held
+from pipeline.sources.canonical import ARROW_TYPES
 from pipeline.sources.ledger import Ledger, Partition
 from pipeline.workspace import Workspace, partition_days
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Iterator, Mapping
+    from concurrent.futures import Future
     from pathlib import Path
 
+    from pipeline.atomic import FilesAside
     from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
 RAW, CLEAN = "raw", "clean"
-_WRITERS = 16
-"""Files on their way to the disk at once; more gain nothing."""
+_WRITERS, _WAITING_BYTES = 8, 1 << 26
+"""Files on their way to the disk at once; more gain nothing, and long days are as many bytes as fit."""
 _REMEDY = {
     RAW: "Run `vitrine stage extract` for this day: it reads damaged partitions again.",
     CLEAN: "Run `vitrine stage clean` for this day: it makes damaged partitions again.",
@@ -48,24 +52,34 @@ def archive_lock(settings: Settings) -> Iterator[None]:
 def write_partitions(
     workspace: Workspace, layer: str, name: str, days: Iterable[tuple[dt.date, pa.Table]]
 ) -> dict[dt.date, Partition]:
-    """Put many days in place, a few at a time: most of a small file's time is spent waiting for the disk."""
+    """Put many days in place, none before all are written: an error on the way leaves the archive as it was.
+
+    A few are written at once, for most of a small file's time is spent waiting for the disk.
+    """
     written: dict[dt.date, Partition] = {}
-    remaining = iter(days)
-    with ThreadPoolExecutor(_WRITERS) as pool:
-        while batch := list(islice(remaining, _WRITERS)):
-            partitions = pool.map(lambda item: _write_partition(workspace, layer, name, *item), batch)
-            written |= {day: partition for (day, _), partition in zip(batch, partitions, strict=True)}
+    waiting: deque[tuple[dt.date, int, Future[Partition]]] = deque()
+
+    def settle(most_bytes: int) -> None:
+        while waiting and (len(waiting) >= _WRITERS or sum(size for _, size, _ in waiting) > most_bytes):
+            day, _, partition = waiting.popleft()
+            written[day] = partition.result()
+
+    with atomic_files() as files, ThreadPoolExecutor(_WRITERS) as pool:
+        for day, table in days:
+            target = partition_file(workspace, layer, name, day)
+            waiting.append((day, table.nbytes, pool.submit(_write_aside, files, target, table)))
+            settle(_WAITING_BYTES)
+        settle(-1)
+        files.place(pool)
     return written
 
 
-def _write_partition(workspace: Workspace, layer: str, name: str, day: dt.date, table: pa.Table) -> Partition:
-    """Put the rows of one day in place; the same rows make the same bytes."""
+def _write_aside(files: FilesAside, target: Path, table: pa.Table) -> Partition:
+    """Write the rows of one day; the same rows make the same bytes."""
     buffer = io.BytesIO()
     pq.write_table(table.combine_chunks(), buffer, compression="zstd", row_group_size=max(len(table), 1))
     content = buffer.getbuffer()
-    target = partition_file(workspace, layer, name, day)
-    with atomic_file(target) as aside:
-        aside.write_bytes(content)
+    files.write(target, content)
     return Partition(rows=len(table), checksum=hashlib.sha256(content).hexdigest())
 
 
@@ -79,9 +93,22 @@ def read_partition(
     """
     content = partition_bytes(workspace, layer, name, day, known)
     try:
-        return pq.ParquetFile(pa.BufferReader(content)).read(columns, use_threads=False)
+        rows = pq.ParquetFile(pa.BufferReader(content)).read(columns, use_threads=False)
+        return _with_later_columns(name, rows, columns)
     except (pa.ArrowInvalid, OSError) as error:
         raise _damaged(layer, partition_file(workspace, layer, name, day), str(error)) from error
+
+
+def _with_later_columns(name: str, rows: pa.Table, columns: list[str] | None) -> pa.Table:
+    """Columns that the canonical table has got since the partition was written are empty in it."""
+    if name not in MAPPABLE_TABLES:
+        return rows
+    known = MAPPABLE_TABLES[name].columns
+    wanted = [column for column in known if columns is None or column in columns]
+    later = [column for column in wanted if column not in rows.column_names and known[column].nullable]
+    for column in later:
+        rows = rows.append_column(column, pa.nulls(len(rows), ARROW_TYPES[known[column].type]))
+    return rows.select([*wanted, *(each for each in rows.column_names if each not in wanted)]) if later else rows
 
 
 def partition_bytes(workspace: Workspace, layer: str, name: str, day: dt.date, known: Partition) -> bytes:

@@ -99,6 +99,17 @@ class BusinessSource:
         names = [name for name in table.columns if name in (*table.key, table.cursor)]
         yield from self._batches(table, names, table.key)
 
+    def where(self, name: str, condition: sa.ColumnElement[bool]) -> Iterator[pa.Table]:
+        """The rows of a condition whatever their cursor, ordered by key, in batches of the canonical schema."""
+        self.shape(name)
+        table = MAPPABLE_TABLES[name]
+        yield from self._batches(table, list(table.columns), table.key, [condition])
+
+    def canonical_keys(self, name: str, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
+        """Values of key columns, as the source has them, as canonical keys."""
+        table = MAPPABLE_TABLES[name]
+        return pa.table({part: self._canonical.column(table, part, columns[part]) for part in table.key})
+
     def unreadable(self, name: str) -> int:
         """Rows whose cursor is null or no time: no window ever holds them."""
         self.shape(name)

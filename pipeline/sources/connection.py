@@ -55,7 +55,6 @@ def connect(url: sa.URL, settings: Extract) -> sa.Connection:
     opened = _engine(url).connect()
     if opened.dialect.name in {"mysql", "mariadb"}:
         opened.exec_driver_sql(f"SET SESSION lock_wait_timeout = {settings.lock_wait_seconds}")
-        opened.exec_driver_sql("SET SESSION group_concat_max_len = 4294967295")
         opened.exec_driver_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         opened.commit()
         opened.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
@@ -67,10 +66,10 @@ def connect(url: sa.URL, settings: Extract) -> sa.Connection:
 def is_lost(error: sa.exc.DBAPIError) -> bool:
     """Whether the connection is gone, or could not be had because the server is starting or stopping."""
     code = error.orig.args[0] if error.orig is not None and error.orig.args else None
-    return error.connection_invalidated or code in _LOST
+    return error.connection_invalidated or code in LOST
 
 
-_LOST = {1040, 1053, 1077, 1152, 1184, 1927, 2002, 2003, 2006, 2013, 2014, 2055}
+LOST = {1040, 1053, 1077, 1152, 1184, 1927, 2002, 2003, 2006, 2013, 2014, 2055}
 """MySQL and MariaDB: too many connections, shutting down, killed, refused, gone away, lost while asking."""
 _LOCKED = {1205, 1206}
 

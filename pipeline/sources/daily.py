@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.errors import SourceError
 
@@ -38,11 +38,14 @@ def by_day(batches: Iterable[pa.Table], table: Table) -> Iterator[tuple[dt.date,
 
 
 def _split(batch: pa.Table, cursor: str) -> Iterator[tuple[dt.date, pa.Table]]:
-    batch = batch.sort_by(cursor)
-    offset = 0
-    for run in pc.value_counts(batch[cursor].cast(pa.date32(), safe=False)).to_pylist():
-        yield run["values"], batch.slice(offset, run["counts"])
-        offset += run["counts"]
+    moments = batch[cursor].to_numpy()
+    if (moments[1:] < moments[:-1]).any():
+        batch = batch.sort_by(cursor)
+        moments = batch[cursor].to_numpy()
+    days = moments.astype("datetime64[D]")
+    starts = [0, *(np.flatnonzero(days[1:] != days[:-1]) + 1).tolist()] if len(days) else []
+    for start, end in zip(starts, [*starts[1:], len(days)], strict=False):
+        yield days[start].item(), batch.slice(start, end - start)
 
 
 def ordered(rows: list[pa.Table], table: Table) -> pa.Table:

@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql
 from feature_store.schema import MAPPABLE_TABLES, Table
 from pipeline.errors import SourceError
 from pipeline.sources.daily import ordered
-from pipeline.sources.files import Folder, LocalFolder, line_of, read_rows, tables_of
+from pipeline.sources.files import Folder, LocalFolder, place_of, read_rows, tables_of
 from pipeline.sources.introspect import SAMPLE_ROWS, SeenColumn, SeenTable
 from pipeline.sources.mapped import Canonical
 from pipeline.sources.mapping import SourceMapping, TableMapping, nearest
@@ -103,7 +103,7 @@ class FileSource:
         return {column: found[column].to_pylist() for column in columns}
 
     def _canonical_files(self, name: str) -> Iterator[pa.Table]:
-        """Each file's rows in the canonical schema; a value that does not fit is told with file and line."""
+        """Each file's rows in the canonical schema; a value that does not fit is told with file and row."""
         table, mapped = MAPPABLE_TABLES[name], self.mapping.tables[name]
         query = sa.select(*source_columns(mapped, table))
         for file in self._files(name, mapped.table):
@@ -118,7 +118,7 @@ class FileSource:
             for name in table.columns:
                 if (row := _first_bad(canonical, table, name, columns[name])) is not None:
                     raise SourceError(
-                        f"file {self.folder.shown(file)}, {line_of(file, row)}, column `{name}` of `{table.name}`",
+                        f"file {self.folder.shown(file)}, {place_of(file, row)}, column `{name}` of `{table.name}`",
                         expected=f"a value of type {table.columns[name].type}",
                         found=repr(columns[name][row].as_py()),
                         remedy="Mend the export, or map an expression that casts it, e.g. TRY_CAST(x AS DOUBLE).",
@@ -186,7 +186,8 @@ def open_files(mapping: SourceMapping) -> Iterator[FileSource]:
 
 
 def _bucket(place: str, fetched: Path) -> Folder:
-    from pipeline.sources.objectstore import ObjectFolder, open_store
+    from pipeline.sources.objectstore.folder import ObjectFolder
+    from pipeline.sources.objectstore.store import open_store
 
     store, prefix = open_store(place)
     return ObjectFolder(store, prefix, place, fetched)

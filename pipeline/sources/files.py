@@ -25,7 +25,6 @@ _NAME = re.compile(rf"^(?P<stem>.+?)(?:[-_.](?P<day>\d{{4}}-?\d\d-?\d\d))?\.(?P<
 _NULLS = ["", "NULL", "null", "\\N"]
 """What exports write where there is nothing."""
 _DELIMITERS = ",;\t|"
-_HEADER_LINES = 1
 
 
 class Folder(Protocol):
@@ -103,12 +102,14 @@ def read_rows(name: str, content: bytes, shown: str) -> pa.Table:
     return readers.get(kind, _csv)(plain, shown)
 
 
-def line_of(name: str, row: int) -> str:
-    """What a person calls a row of this file, counted from 0."""
+def place_of(name: str, row: int) -> str:
+    """What a person calls a row of this file, counted from 0. In CSV the names are row 1, as a spreadsheet shows them:
+    a quoted value may hold several lines.
+    """
     kind = name.removesuffix(".gz").rsplit(".", 1)[-1]
-    if kind == "parquet":
-        return f"row {row + 1}"
-    return f"line {row + 1 + (_HEADER_LINES if kind in {'csv', 'tsv'} else 0)}"
+    if kind in {"csv", "tsv"}:
+        return f"row {row + 2}"
+    return f"row {row + 1}" if kind == "parquet" else f"line {row + 1}"
 
 
 def _csv(content: bytes, shown: str) -> pa.Table:
@@ -135,7 +136,7 @@ def _csv(content: bytes, shown: str) -> pa.Table:
         )
     except pa.ArrowInvalid as error:
         if bad:
-            found = f"{bad[0].actual_columns} at line {bad[0].number}: {bad[0].text[:80]}"
+            found = f"{bad[0].actual_columns} at row {bad[0].number}: {bad[0].text[:80]}"
             raise _broken(shown, f"{bad[0].expected_columns} columns", found) from None
         raise _broken(shown, "CSV with a line of column names", str(error)) from error
 

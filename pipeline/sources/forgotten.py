@@ -16,9 +16,17 @@ if TYPE_CHECKING:
 
     from pipeline.sources.ledger import Ledger
 
-USER, ORDER = "user", "order"
-_COLUMNS: Mapping[str, str] = {"user_id": USER, "order_id": ORDER, "basket_id": ORDER}
-"""Columns that say whose a row is. Lines name only their order, so orders are remembered too."""
+USER, ORDER, VISITOR = "user", "order", "visitor"
+_COLUMNS: Mapping[str, str] = {
+    "user_id": USER,
+    "order_id": ORDER,
+    "basket_id": ORDER,
+    "visitor_id": VISITOR,
+    "visitor_then": VISITOR,
+}
+"""Columns that say whose a row is. Lines name only their order, so orders are remembered too; a visit without a login
+names only its visitor, and a visitor id beside somebody else's login is theirs.
+"""
 
 
 class Forgotten:
@@ -26,7 +34,7 @@ class Forgotten:
 
     def __init__(self, ledger: Ledger) -> None:
         self._salt = _salt(ledger)
-        self._digests: dict[str, set[bytes]] = {USER: set(), ORDER: set()}
+        self._digests: dict[str, set[bytes]] = {USER: set(), ORDER: set(), VISITOR: set()}
         for kind, digest in ledger.connection.execute("SELECT kind, digest FROM forgotten"):
             self._digests[kind].add(digest)
         self._new: set[tuple[str, bytes]] = set()
@@ -52,6 +60,8 @@ class Forgotten:
         for column in rows.column_names:
             if column in _COLUMNS:
                 theirs = self._theirs(rows[column], _COLUMNS[column])
+                if _COLUMNS[column] == VISITOR:
+                    theirs = pc.and_(theirs, pc.is_null(rows["user_id"]))
                 if name == ORDERS.name and column == "user_id":
                     self.add(ORDER, rows.filter(theirs)["order_id"].to_pylist())
                 rows = rows.filter(pc.invert(theirs))

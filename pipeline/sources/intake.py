@@ -54,6 +54,8 @@ class Taken:
     updated: int = 0
     deleted: int = 0
     duplicates: int = 0
+    lost: int = 0
+    """Rows of damaged days that the source did not give again."""
     days: set[dt.date] = field(default_factory=set)
     """Those of which there were rows."""
     gone: list[dict[str, str]] = field(default_factory=list)
@@ -105,7 +107,7 @@ class Intake:
                     taken.deleted,
                     taken.duplicates,
                     checksum=checksum_of(self._known(table), window.start, window.end),
-                    note=note,
+                    note="; ".join(filter(None, [note, _lost_rows(taken.lost)])),
                 )
             )
         log.info("table extracted", extra={"table": table.name, "rows": taken.rows, "start": str(window.start)})
@@ -134,13 +136,18 @@ class Intake:
                 taken.gone += ids_of(without_keys(merged.rows, after, table))
             taken.inserted += merged.inserted
             taken.updated += merged.updated
+            if window.kind == MEND:
+                taken.lost += max(known[day].rows - len(after), 0) if day in known else 0
             if day not in known or window.kind == MEND or not after.equals(held):
                 yield day, after
         if window.kind != NEW:
             within = {day for day in known if window.start.date() <= day < window.end.date()}
             for day in sorted(within - taken.days):
-                taken.deleted += known[day].rows
-                taken.gone += ids_of(self._held(table, day, known, window))
+                if window.kind == MEND:
+                    taken.lost += known[day].rows
+                else:
+                    taken.deleted += known[day].rows
+                    taken.gone += ids_of(self._held(table, day, known, window))
                 yield day, empty
 
     def _held(self, table: Table, day: dt.date, known: Mapping[dt.date, Partition], window: Window) -> pa.Table:
@@ -150,6 +157,11 @@ class Intake:
 
     def _known(self, table: Table) -> dict[dt.date, Partition]:
         return self.ledger.partitions(RAW, table.name)
+
+
+def _lost_rows(count: int) -> str:
+    """What a mend could not bring back: a source has the newest version of a row, in the day of that version."""
+    return f"{count} superseded or deleted rows could not be read again" if count else ""
 
 
 @contextmanager

@@ -72,7 +72,7 @@ class Partition:
 class Extraction:
     """One reading of one table: what the ledger keeps about it.
 
-    kind: new, mend, backfill, reconcile or forget. rows: those that the source gave.
+    kind: new, mend, backfill, binlog, reconcile or forget. rows: those that the source gave.
     inserted: rows new to their day's partition; updated: rows that replaced other values of their key there.
     deleted: rows taken away. duplicates: rows whose key came again in the same reading of a day.
     unreadable: rows of the table whose cursor is null or no time. checksum: of the window's partitions afterwards.
@@ -115,7 +115,8 @@ class Ledger:
                 f"ledger {path}",
                 expected="a SQLite file",
                 found=str(error),
-                remedy="Move it away: the next extract reads the source from the beginning and writes a new one.",
+                remedy="Move it away. Where the archive has a copy, `vitrine restore` brings it back; else the next"
+                " extract reads the source from the beginning and writes a new one.",
             ) from error
 
     @contextmanager

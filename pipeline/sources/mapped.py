@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from feature_store.schema import Column
 from pipeline.sources.canonical import ARROW_TYPES, arrow_schema, canonical_column
 from pipeline.sources.selection import DELETED
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from feature_store.schema import Table
     from pipeline.sources.mapping import SourceMapping
 
+_CODE = Column("text")
 _NOT_DELETED = ["", "0", "0.0", "false", "f", "no", "n"]
 """What a flag says, in lower case, of a row that is still there; so does nothing at all, and MySQL's zero date."""
 
@@ -43,9 +45,10 @@ class Canonical:
             SourceError: a value that is no such thing; names source, table and column.
         """
         where = f"source `{self.mapping.name}`, table `{table.name}`, column `{name}`"
-        array = canonical_column(values, table.columns[name], self.zone(table, name), where)
         meanings = self.mapping.tables[table.name].values(name)
-        return _translated(array, meanings) if meanings else array
+        if meanings:  # codes are words, whatever their meanings are
+            values = _translated(canonical_column(values, _CODE, "UTC", where), meanings)
+        return canonical_column(values, table.columns[name], self.zone(table, name), where)
 
     def table(self, table: Table, columns: Mapping[str, Sequence[Any] | pa.Array]) -> pa.Table:
         """Rows of the canonical schema; a deleted one keeps its key and counts for nothing (`Table.gone`)."""
@@ -58,9 +61,9 @@ class Canonical:
 
 
 def _translated(array: pa.Array, meanings: Mapping[str, str]) -> pa.Array:
-    position = pc.index_in(array.cast(pa.string()), pa.array(list(meanings), pa.string()))
+    position = pc.index_in(array, pa.array(list(meanings), pa.string()))
     meaning = pc.take(pa.array(list(meanings.values()), pa.string()), position)
-    return pc.coalesce(meaning.cast(array.type), array)
+    return pc.coalesce(meaning, array)
 
 
 def _is_deleted(values: Sequence[Any] | pa.Array) -> pa.Array:

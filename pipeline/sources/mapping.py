@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import datetime as dt  # noqa: TC003 -- pydantic reads it
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from feature_store.schema import MAPPABLE_TABLES, SOURCE_TABLES
+from pipeline.configuration import config_folder
 from pipeline.errors import SettingsError
-from pipeline.settings import Settings, config_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from pipeline.settings import Settings
 
 COLUMN_FORMS = "a column's name, {column: …}, {expression: …} or {constant: …}"
 
@@ -152,6 +154,8 @@ class SourceMapping(_Part):
     """Of columns without a zone."""
     files: str | None = None
     """The folder of a shop that comes as files, or oss://bucket/prefix; none: the database of the settings."""
+    mode: Literal["watermark", "binlog"] = "watermark"
+    """How changes are found: by the cursor column, or by the events of MySQL's or MariaDB's binlog."""
     tables: dict[str, TableMapping]
 
     @field_validator("timezone")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pipeline.sources.introspect import SeenTable
 
 DECIDE = "DECIDE"
+_GONE = {"items": "an item where it is set is off sale", "users": "an account where it is set is closed"}
 _HEAD = """\
 # A first mapping of {name}, guessed by `vitrine source init` from names, types and keys.
 # Lines with {decide} wait for you; the others deserve a look. Then: `vitrine source check`.
@@ -38,7 +39,8 @@ def _table(proposal: Proposal, seen: dict[str, SeenTable]) -> Iterable[str]:
     yield f"  {proposal.name}:"
     yield f"    table: {_flow(proposal.table)}"
     if proposal.deleted:
-        yield f"    deleted: {_flow(proposal.deleted)}   # a row where it is set counts for nothing"
+        gone = _GONE.get(proposal.name, "a row where it is set counts for nothing")
+        yield f"    deleted: {_flow(proposal.deleted)}   # {gone}"
     if proposal.joins:
         yield "    joins:"
         yield from (f"      {alias}: {_flow(join)}" for alias, join in proposal.joins.items())

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.sources.daily import ordered
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from feature_store.schema import Table
 
 _ROW = "vitrine row"
@@ -29,24 +32,35 @@ class Merged:
 def merge(held: pa.Table, read: pa.Table, table: Table) -> Merged:
     """`held` with the rows of `read` in place of those of the same key; of several in `read` the newest counts.
 
-    Both are of one day. A held row whose key was not read stays: it may be a version that the source has left behind.
+    Both are of one day and `ordered`. A held row whose key was not read stays: it may be a version that the source has
+    left behind.
     """
-    newest = newest_of_key(ordered([read], table), table)
+    newest = newest_of_key(read, table)
     duplicates = len(read) - len(newest)
     if not len(held):
         return Merged(newest, len(newest), 0, duplicates)
     rows = newest_of_key(pa.concat_tables([held, newest]), table)
-    distinct = held.group_by(list(table.key), use_threads=False).aggregate([]).num_rows
-    inserted = len(rows) - distinct
+    inserted = len(rows) - len(newest_of_key(held, table))
     unchanged = len(held) + len(newest) - _distinct(pa.concat_tables([held, newest]))
     return Merged(ordered([rows], table), inserted, max(len(newest) - inserted - unchanged, 0), duplicates)
 
 
 def newest_of_key(rows: pa.Table, table: Table) -> pa.Table:
     """The last row of each key, in the order in which they came."""
-    numbered = rows.select(list(table.key)).append_column(_ROW, pa.array(range(len(rows)), pa.int64()))
-    last = numbered.group_by(list(table.key), use_threads=False).aggregate([(_ROW, "max")])
-    return rows if len(last) == len(rows) else rows.take(last[f"{_ROW}_max"].combine_chunks().sort())
+    last = len(rows) - 1 - np.unique(_key_numbers(rows, table)[::-1], return_index=True)[1]
+    return rows if len(last) == len(rows) else rows.take(np.sort(last))
+
+
+def _key_numbers(rows: pa.Table, table: Table) -> NDArray[np.int64]:
+    """A number for each row; rows have the same one when they have the same key. Grouping by texts takes ten times as
+    long.
+    """
+    numbers = np.zeros(len(rows), np.int64)
+    for name in table.key:
+        values = rows[name].combine_chunks().dictionary_encode("encode")
+        numbers = numbers * len(values.dictionary) + values.indices.to_numpy()
+        numbers = np.unique(numbers, return_inverse=True)[1]
+    return numbers
 
 
 def without_keys(rows: pa.Table, keys: pa.Table, table: Table) -> pa.Table:

@@ -6,19 +6,20 @@ import logging
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
 from pipeline.sources.connection import connect, database_errors, is_lost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pipeline.settings import Extract
 
 log = logging.getLogger(__name__)
 Position = tuple[Any, ...]
+T = TypeVar("T")
 
 
 class Session:
@@ -30,8 +31,12 @@ class Session:
         with database_errors(url):
             self.connection = connect(url, settings)
 
-    def rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
-        """All rows of a query.
+    def rows(self, query: sa.Executable) -> Sequence[sa.Row[Any]]:
+        """All rows of a query; raises as `answer` does."""
+        return self.answer(lambda connection: connection.execute(query).fetchall())
+
+    def answer(self, ask: Callable[[sa.Connection], T]) -> T:
+        """What `ask` gets from the database, asked again on a new connection when it is lost.
 
         Raises:
             SourceError: the database refuses, or stays away for as many attempts as the settings allow.
@@ -43,7 +48,7 @@ class Session:
                     if self.connection.closed:
                         self.connection = connect(self.url, self.settings)
                         self.reopened += 1
-                    return self.connection.execute(query).fetchall()
+                    return ask(self.connection)
                 except sa.exc.DBAPIError as error:
                     attempt += 1
                     if not is_lost(error) or attempt > self.settings.attempts:
@@ -56,6 +61,12 @@ class Session:
         log.warning("database lost, trying again", extra={"reason": str(error.orig), "seconds": seconds})
         self.close()
         time.sleep(seconds)
+
+    def renew(self) -> None:
+        """A new connection, and with it a snapshot of this moment."""
+        self.close()
+        with database_errors(self.url):
+            self.connection = connect(self.url, self.settings)
 
     def close(self) -> None:
         """Let go of the connection, dead or alive."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from feature_store.schema import MAPPABLE_TABLES, SOURCE_TABLES, Table
-from pipeline.sources.shop_words import CANCELLED, COLUMNS, DELETED, NAMING, PREFIXES, TABLES
+from pipeline.sources.shop_words import CANCELLED, COLUMNS, DELETED, NAMING, OFF_SALE, PREFIXES, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -121,12 +122,14 @@ class _Guesser:
             return self._id(column)
         if column in _STAMPS:
             return self._stamp(column)
-        special = {
+        special: dict[str, Callable[[], Guess]] = {
             "refund_id": self._own_key,
             "line_number": self._line_number,
             "status": self._status,
             "amount": self._amount,
             "valid_from": self._valid_from,
+            "available": partial(self._flag, "available"),
+            "active": partial(self._flag, "active"),
         }
         return special[column]() if column in special else self._named(column)
 
@@ -222,6 +225,21 @@ class _Guesser:
         return Guess(
             {"column": source, "values": meanings}, "which of these were not bought after all?", must_decide=True
         )
+
+    def _flag(self, column: str) -> Guess:
+        """Whether an item is on sale or an account open: 1 or 0, or words that a person must judge."""
+        found = _match(self.table, COLUMNS[column])
+        if found is None:
+            return Guess(None, "nothing was found")
+        told = [code for code in self.distinct(self.table.name, found) if code is not None]
+        if any(isinstance(code, bytes) for code in told):
+            return Guess({"expression": f"{found} + 0"}, f"{self._about(found)}, as a number")
+        codes = {str(code) for code in told}
+        if self.table.columns[found].kind != "text" and codes <= {"0", "1", "True", "False"}:
+            return Guess(found, self._about(found))
+        meanings = {code: "0" if code.lower().startswith(OFF_SALE) else "1" for code in sorted(codes)}
+        what = "off sale" if column == "available" else "closed accounts"
+        return Guess({"column": found, "values": meanings}, f"which of these are {what} (0)?", must_decide=True)
 
     def _amount(self) -> Guess:
         if found := _match(self.table, COLUMNS["amount"]):

@@ -6,7 +6,6 @@ wait for the next reading, and rows without a readable cursor can only be counte
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import shutil
 import time
@@ -17,17 +16,18 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.sources.archive import RAW, partition_file, read_partition, write_partitions
+from pipeline.sources.archive import RAW, partition_file, write_partitions
 from pipeline.sources.business import EARLIEST
 from pipeline.sources.canonical import arrow_schema
 from pipeline.sources.daily import by_day
-from pipeline.sources.intake import ONE_DAY, Intake, checksum_of, ids_of, start_of
+from pipeline.sources.intake import ONE_DAY, Intake, checksum_of, start_of
 from pipeline.sources.ledger import Extraction
-from pipeline.sources.merge import merge, without_keys
+from pipeline.sources.repair import Day, Repaired, Repairs, repaired_days
 from pipeline.sources.watermark import watermark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import datetime as dt
+    from collections.abc import Iterator
     from pathlib import Path
 
     import duckdb
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 RECONCILE = "reconcile"
-Day = dt.date
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Reconciliation:
 
 def is_due(ledger: Any, table: str, every: int) -> bool:  # noqa: ANN401 -- a Ledger; its module needs none of this one's libraries
     """Whether `every` new windows of a table were read since it was last compared; 0: never."""
-    kinds = [entry.kind for entry in ledger.extractions(table) if entry.kind in {"new", RECONCILE}]
+    kinds = [entry.kind for entry in ledger.extractions(table) if entry.kind in {"new", "binlog", RECONCILE}]
     since = kinds[::-1].index(RECONCILE) if RECONCILE in kinds else len(kinds)
     return 0 < every <= since
 
@@ -111,17 +110,6 @@ def reconcile_table(intake: Intake, table: Table, first: Day | None = None, last
 
 def _within(day: Day, first: Day | None, last: Day | None) -> bool:
     return (first is None or day >= first) and (last is None or day <= last)
-
-
-@dataclass(frozen=True)
-class Repairs:
-    """read: days that lack rows of the source. remove: by day, the keys whose archived row is no more true.
-    gone: how many keys the source has no more.
-    """
-
-    read: frozenset[Day] = frozenset()
-    remove: dict[Day, pa.Table] = field(default_factory=dict)
-    gone: int = 0
 
 
 @contextmanager
@@ -241,37 +229,18 @@ class Comparison:
 
 
 def _repair(intake: Intake, table: Table, repairs: Repairs, result: Reconciliation) -> None:
-    days = sorted(repairs.read | repairs.remove.keys())
-    buried: list[dict[str, str]] = []
-    repaired = _repaired(intake, table, repairs, days, result, buried)
+    done, empty = Repaired(), arrow_schema(table).empty_table()
+
+    def rows_of(day: Day) -> pa.Table:
+        return dict(by_day(_read(intake, table, day), table)).get(day, empty)
+
+    repaired = repaired_days(intake, table, repairs, rows_of, done)
     written = write_partitions(intake.settings.workspace, RAW, table.name, repaired)
-    result.written = sorted(written)
+    result.written, result.inserted, result.updated = sorted(written), done.inserted, done.updated
     with intake.ledger.transaction():
         intake.ledger.record_partitions(RAW, table.name, written)
-        intake.ledger.bury(table.name, buried)
+        intake.ledger.bury(table.name, done.buried)
         intake.forgotten.record(intake.ledger)
-
-
-def _repaired(
-    intake: Intake,
-    table: Table,
-    repairs: Repairs,
-    days: Sequence[Day],
-    result: Reconciliation,
-    buried: list[dict[str, str]],
-) -> Iterator[tuple[Day, pa.Table]]:
-    """Each day's rows without those that are no more true, with those that the source has; what is `buried` is told."""
-    known, empty = intake.ledger.partitions(RAW, table.name), arrow_schema(table).empty_table()
-    for day in days:
-        held = read_partition(intake.settings.workspace, RAW, table.name, day, known[day]) if day in known else empty
-        kept = without_keys(held, repairs.remove[day], table) if day in repairs.remove else held
-        buried += ids_of(without_keys(held, kept, table)) if len(kept) < len(held) else []
-        if day in repairs.read:
-            read = dict(by_day(_read(intake, table, day), table)).get(day, empty)
-            merged = merge(kept, read, table)
-            result.inserted, result.updated = result.inserted + merged.inserted, result.updated + merged.updated
-            kept = merged.rows
-        yield day, kept
 
 
 def _read(intake: Intake, table: Table, day: Day) -> Iterator[pa.Table]:

@@ -21,7 +21,10 @@ def from_clause(mapping: TableMapping) -> sa.FromClause:
     """The table, left joined to its look-up tables, so that a missing look-up row loses nothing."""
     clause = _table(mapping.table)
     for name, join in mapping.ordered_joins().items():
-        on = [_column(mapping, near) == _column(mapping, f"{name}.{far}") for near, far in join.by.items()]
+        on = [
+            reference_column(mapping, near) == reference_column(mapping, f"{name}.{far}")
+            for near, far in join.by.items()
+        ]
         clause = clause.outerjoin(_table(join.table, name), sa.and_(*on))
     return clause
 
@@ -35,16 +38,16 @@ def source_column(mapping: TableMapping, name: str) -> sa.ColumnElement[Any]:
         return sa.literal(source.constant if isinstance(source.constant, str | int | float) else str(source.constant))
     if isinstance(source, Expression):
         return sa.literal_column(f"({source.expression})")
-    return _column(mapping, source if isinstance(source, str) else source.column)
+    return reference_column(mapping, source if isinstance(source, str) else source.column)
 
 
 def source_columns(mapping: TableMapping, table: Table) -> list[sa.ColumnElement[Any]]:
     """Every canonical column under its name, and `deleted` where the mapping has one."""
     columns = [source_column(mapping, name).label(name) for name in table.columns]
-    return columns + ([_column(mapping, mapping.deleted).label(DELETED)] if mapping.deleted else [])
+    return columns + ([reference_column(mapping, mapping.deleted).label(DELETED)] if mapping.deleted else [])
 
 
-def _column(mapping: TableMapping, reference: str) -> sa.ColumnElement[Any]:
+def reference_column(mapping: TableMapping, reference: str) -> sa.ColumnElement[Any]:
     """`column` of the mapping's own table, or `join.column`; quoted where a database needs it."""
     join, column = mapping.split(reference)
     return sa.column(column, _selectable=_table(mapping.joins[join].table, join) if join else _table(mapping.table))

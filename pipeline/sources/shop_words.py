@@ -57,6 +57,19 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "subcategory", "sub_category", "product_type", "product_subcategory", "unterkategorie", "type",
     ),
     "brand": ("brand", "manufacturer", "brand_name", "marke", "hersteller", "vendor", "marque"),
+    "available": (
+        "available", "is_available", "active", "is_active", "aktiv", "ist_aktiv", "visible", "is_visible", "sichtbar",
+        "enabled", "is_enabled", "published", "is_published", "purchasable", "is_purchasable", "for_sale", "on_sale",
+        "sellable", "verfuegbar", "lieferbar", "verkaeuflich", "disponible", "actif", "activo", "status", "state",
+    ),
+    "stock": (
+        "stock", "stock_quantity", "lagerbestand", "bestand", "quantity_in_stock", "qty_in_stock", "units_in_stock",
+        "inventory_quantity", "inventory", "stock_level", "on_hand", "quantity_on_hand", "available_stock", "lager",
+        "existencias",
+    ),
+    "active": (
+        "active", "is_active", "aktiv", "ist_aktiv", "enabled", "is_enabled", "account_status", "actif", "activo",
+    ),
     "valid_from": ("valid_from", "start_date", "starts_at", "effective_from", "from_date", "gueltig_ab", "date_from"),
     "price": (
         "price", "unit_price", "list_price", "sales_price", "retail_price", "preis", "einzelpreis", "verkaufspreis",
@@ -92,5 +105,13 @@ DELETED = (
 # fmt: on
 NAMING = ("name", "title", "code", "label", "bezeichnung", "titel", "value", "description")
 """Columns of a look-up table that say what a row of it is called."""
+# fmt: off
+OFF_SALE = (
+    "0", "n", "no", "nein", "false", "off", "inactive", "inaktiv", "nicht", "not", "unavailable", "draft", "entwurf",
+    "archiv", "hidden", "versteckt", "disabled", "deaktiviert", "gesperrt", "blocked", "closed", "deleted",
+    "geloescht", "discontinued", "ausgelaufen", "sold", "ausverkauft", "pending", "private", "trash",
+)
+# fmt: on
+"""Beginnings of words that say that an item is off sale, or that an account is closed."""
 CANCELLED = ("cancel", "storn", "annul", "void", "abgebrochen", "reject", "refused", "failed", "expired", "declined")
 """Beginnings of statuses of orders that were not bought after all."""

@@ -16,9 +16,10 @@ from feature_store.schema import EVENTS, MAPPABLE_TABLES, ORDER_ITEMS, ORDERS, S
 from pipeline.atomic import sweep, write_text
 from pipeline.cleaning.cleaner import Cleaned, DataCleaner, apply_rules, purchases, rows_per_day, split_days
 from pipeline.cleaning.contract_rules import all_rules, quarantining
-from pipeline.cleaning.lookups import RawArchive, Work, changed_behind, read_lookups, with_bounds
+from pipeline.cleaning.lookups import Work, changed_behind, read_lookups, with_bounds
 from pipeline.cleaning.planning import Names, days_to_clean, names_of_input, together
 from pipeline.cleaning.quarantine import COUNT, write_quarantine
+from pipeline.cleaning.raw_archive import RawArchive
 from pipeline.cleaning.report import bounds_report, cleaning_page, cleaning_report
 from pipeline.progress import track
 from pipeline.sources.archive import CLEAN, archive_lock, write_partitions

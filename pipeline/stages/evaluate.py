@@ -1,4 +1,4 @@
-"""The ranker and the indexes of the day, judged on what users did next, beside simple baselines."""
+"""The ranker and the indexes of the day, judged on what users did next, beside the champion and simple baselines."""
 
 from __future__ import annotations
 
@@ -8,32 +8,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_store.history import empty_history
-from feature_store.registry import feature_set_id, ranker_features
 from feature_store.schema import PURCHASE
 from feature_store.snapshot import read_history, read_snapshot
 from pipeline.atomic import atomic_folder
 from pipeline.errors import EmptyDayError, PipelineError
-from pipeline.knowledge import Knowledge, learn, open_archive, purchased, record_of
-from pipeline.progress import track
+from pipeline.evaluation.contenders import baseline_lists, champion_of, champions_ranker, lists_of
+from pipeline.evaluation.judgement import CHAMPION, RELEASE, Truth, judgement
+from pipeline.knowledge import Knowledge, learn, open_archive, purchased
 from pipeline.quality.provenance import training_set
-from pipeline.recommender.baselines import BASELINES
-from pipeline.recommender.metrics import judge, means
-from pipeline.recommender.ranker.onnx import OnnxRanker
-from pipeline.recommender.recall.source import Asker, Candidates
-from pipeline.recommender.recommend import Request, recommend
-from pipeline.recommender.release import Manifest, Release, load_recall
+from pipeline.recommender.release import load_recall
 from pipeline.stage import StageResult, stage
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from feature_store.catalog import Catalog
     from pipeline.settings import Settings
-
-SCENE = "home"
 
 
 @stage
@@ -53,8 +43,8 @@ def evaluate(day: dt.date, settings: Settings) -> StageResult:
     known = _knowledge(day, cut, settings)
     first, last = cut + dt.timedelta(days=1), settings.last_judged(day)
     with open_archive(last, settings, since=first) as archive:  # what happened then was archived no earlier
-        truth = purchased(archive, first, last)
-    users = _judged_users(known, truth)
+        bought = purchased(archive, first, last)
+    users = _judged_users(known, bought)
     if not len(users):
         raise EmptyDayError(
             f"stage evaluate, day {day}",
@@ -62,26 +52,27 @@ def evaluate(day: dt.date, settings: Settings) -> StageResult:
             found="none",
             remedy="Choose an earlier day, or `evaluation.holdout: preceding`.",
         )
-    relevant = [_rows(known.snapshot.item_side.catalog, truth[str(known.snapshot.users[user])]) for user in users]
-    lists = {"release": _release_lists(known, ranker, users, settings)}
+    champion = champion_of(day, settings)
+    lists = {RELEASE: lists_of(RELEASE, known, ranker, users, settings)}
+    if rival := champions_ranker(champion, settings):
+        lists[CHAMPION] = lists_of(CHAMPION, known, rival, users, settings)
     if settings.evaluation.baselines:
-        catalog, size = known.snapshot.item_side.catalog, settings.evaluation.list_size
-        bought = known.history.of_kind(PURCHASE)
-        for baseline in track(BASELINES, "baselines"):
-            lists[baseline.name] = baseline.lists(bought, catalog, known.snapshot.as_of, users, size)
-    metrics = {name: means(judge(chosen, relevant)) for name, chosen in lists.items()}
+        lists |= baseline_lists(known, users, settings)
+    purchases, catalog = known.history.of_kind(PURCHASE), known.snapshot.item_side.catalog
+    truth = _truth(known, users, bought)
     report = {
         "day": str(day),
         "cut": str(cut),
         "judged": [str(first), str(last)],
         "users": len(users),
-        "models": metrics,
+        "champion": champion,
+        **judgement(lists, truth, catalog, purchases, as_of=known.snapshot.as_of, seed=settings.seed),
         "data": training_set(settings.workspace.clean, cut).checksum,
     }
     folder = settings.workspace.evaluation(day)
     with atomic_folder(folder) as aside:
         (aside / "metrics.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    return StageResult((folder,), len(users), metrics["release"])
+    return StageResult((folder,), len(users), report["models"][RELEASE])
 
 
 def _knowledge(day: dt.date, cut: dt.date, settings: Settings) -> Knowledge:
@@ -94,45 +85,24 @@ def _knowledge(day: dt.date, cut: dt.date, settings: Settings) -> Knowledge:
     return Knowledge(snapshot, read_history(features, snapshot), load_recall(settings.workspace.recall(day)))
 
 
-def _judged_users(known: Knowledge, truth: dict[str, set[str]]) -> NDArray[np.int64]:
+def _judged_users(known: Knowledge, bought: dict[str, dict[str, float]]) -> NDArray[np.int64]:
     """Rows of the users with purchases before the cut and after it."""
     active = np.diff(known.history.of_kind(PURCHASE).offsets) > 0
-    bought = np.array([str(user) in truth for user in known.snapshot.users], bool)
-    return np.flatnonzero(active & bought)
+    found = np.array([str(user) in bought for user in known.snapshot.users], bool)
+    return np.flatnonzero(active & found)
 
 
-def _rows(catalog: Catalog, items: set[str]) -> NDArray[np.int32]:
+def _truth(known: Knowledge, users: NDArray[np.int64], bought: dict[str, dict[str, float]]) -> Truth:
+    catalog, purchases = known.snapshot.item_side.catalog, known.history.of_kind(PURCHASE)
+    of_user = [bought[str(known.snapshot.users[user])] for user in users]
+    return Truth(
+        [_rows(catalog, items) for items in of_user],
+        [np.array([items[item] for item in sorted(items)]) for items in of_user],
+        np.array([len(np.unique(purchases.of(int(user)).time)) for user in users], np.int64),
+    )
+
+
+def _rows(catalog: Catalog, items: dict[str, float]) -> NDArray[np.int32]:
     """Rows of what a user took; an item the catalog does not know yet has a number of its own below -1."""
     rows = catalog.rows_of_ids(sorted(items))
     return np.where(rows >= 0, rows, -2 - np.arange(len(rows), dtype=np.int32))
-
-
-def candidate_release(known: Knowledge, ranker: Path, settings: Settings) -> Release:
-    """The release as it would be published, in memory."""
-    manifest = Manifest(
-        release="candidate",
-        day="",
-        as_of=known.snapshot.as_of,
-        feature_set=feature_set_id(),
-        features=ranker_features(),
-        scenes=dict(settings.scenes),
-        metrics={},
-        data={},
-        files={},
-    )
-    nobody = Asker(empty_history(), known.snapshot.as_of)
-    popular = known.recall["popular"].candidates(nobody, 1) if "popular" in known.recall else None
-    fallback = popular or Candidates(np.empty(0, np.int32), np.empty(0, np.float32))
-    return Release(manifest, known.snapshot.item_side, known.recall, OnnxRanker(ranker), fallback)
-
-
-def _release_lists(known: Knowledge, ranker: Path, users: NDArray[np.int64], settings: Settings) -> NDArray[np.int32]:
-    """What `recommend()` answers each user at the cut, shape (users, list size), -1 where the list is shorter."""
-    release, size = candidate_release(known, ranker, settings), settings.evaluation.list_size
-    catalog = known.snapshot.item_side.catalog
-    chosen = np.full((len(users), size), -1, np.int32)
-    for at, user in enumerate(track(users, "lists of the release", total=len(users))):
-        request = Request(str(known.snapshot.users[user]), known.snapshot.as_of, size, SCENE)
-        answer = recommend(request, release, record_of(known.snapshot, known.history, int(user)))
-        chosen[at, : len(answer.items)] = catalog.rows_of_ids([item.item_id for item in answer.items])
-    return chosen

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import datetime as dt
 from contextlib import contextmanager
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from feature_store.schema import MAPPABLE_TABLES, ORDER_ITEMS, ORDERS, Table
 from pipeline.demo.shop import ensure_demo_shop
 from pipeline.errors import DayOutsideDataError, EmptyDayError, SourceError, UnreachableError
-from pipeline.sources.archive import RAW, archive_lock, damaged_days, remove_unknown
+from pipeline.sources.archive import archive_lock
+from pipeline.sources.binlog.extraction import bring_up_from_binlog
+from pipeline.sources.binlog.reading import read_binlog
 from pipeline.sources.business import open_source
 from pipeline.sources.forgotten import Forgotten
-from pipeline.sources.intake import MEND, NEW, ONE_DAY, Intake, Window, start_of
+from pipeline.sources.intake import MEND, ONE_DAY, Intake, start_of
 from pipeline.sources.ledger import open_ledger
 from pipeline.sources.matomo.extraction import bring_up_matomo
 from pipeline.sources.reconcile import is_due, reconcile_table
-from pipeline.sources.watermark import watermark
+from pipeline.sources.windows import damaged_windows, new_windows
 from pipeline.stage import StageResult, stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.settings import Settings
+    from pipeline.sources.binlog.reading import Reading
     from pipeline.sources.source import Source
 
 
@@ -32,7 +34,8 @@ def extract(day: dt.date, settings: Settings) -> StageResult:
     """New and damaged days of every mapped table, one Parquet file per table and UTC day of the cursor.
 
     A little behind the watermark is read again and merged by key, so that rows committed late are found; every n-th
-    run compares archive and source whole. What is archived and unchanged keeps its bytes.
+    run compares archive and source whole. With `mode: binlog` the events since the last run say which rows to read.
+    What is archived and unchanged keeps its bytes.
 
     Raises:
         SourceError: the source cannot be reached, or tables are not as the mapping or the ledger says; the others are
@@ -49,9 +52,13 @@ def extract(day: dt.date, settings: Settings) -> StageResult:
         check_day(source, day, last_day)
         with archive_lock(settings), open_ledger(workspace.ledger) as ledger:
             intake = Intake(source, ledger, settings, day, Forgotten(ledger))
+            reading = read_binlog(intake, tables)
             for table in tables:
                 with _collected(failures):
-                    _bring_up(intake, table, last_day, counts)
+                    if reading is not None and table.name in reading.changes:
+                        _follow(intake, table, last_day, reading, counts)
+                    else:
+                        _bring_up(intake, table, last_day, counts)
             with _collected(failures):
                 counts |= bring_up_matomo(settings, source.mapping, ledger, day, last_day)
     if failures:
@@ -86,13 +93,27 @@ def _failed(failures: list[SourceError]) -> SourceError:
 def _bring_up(intake: Intake, table: Table, last_day: dt.date, counts: dict[str, float]) -> None:
     """Read what is damaged and what is new of one table; compare it whole when that is due."""
     counts[table.name] = 0
-    for window in _windows(intake, table, last_day):
+    for window in [*damaged_windows(intake, table), *new_windows(intake, table, last_day)]:
         taken = intake.take(table, window)
         counts[table.name] += taken.inserted + taken.updated
         counts["days_mended" if window.kind == MEND else "days_written"] += len(taken.written)
+    _compare_when_due(intake, table, counts)
+
+
+def _follow(intake: Intake, table: Table, last_day: dt.date, reading: Reading, counts: dict[str, float]) -> None:
+    """The same from the binlog."""
+    brought = bring_up_from_binlog(intake, table, last_day, reading)
+    counts[table.name] = brought.rows
+    counts["days_written"] += brought.days_written
+    counts["days_mended"] += brought.days_mended
+    counts["deleted"] += brought.deleted
+    if not brought.was_compared:
+        _compare_when_due(intake, table, counts)
+
+
+def _compare_when_due(intake: Intake, table: Table, counts: dict[str, float]) -> None:
     if is_due(intake.ledger, table.name, intake.settings.extract.reconcile_every):
-        repaired = reconcile_table(intake, table)
-        counts["deleted"] += repaired.deleted
+        counts["deleted"] += reconcile_table(intake, table).deleted
 
 
 def check_day(source: Source, day: dt.date, last_day: dt.date) -> None:
@@ -127,31 +148,3 @@ def _has_shape(source: Source, name: str) -> bool:
     except SourceError:
         return False
     return True
-
-
-def _windows(intake: Intake, table: Table, last_day: dt.date) -> list[Window]:
-    """What must be read: stretches of damaged days, then what is new and a little of what is not."""
-    workspace, ledger, source = intake.settings.workspace, intake.ledger, intake.source
-    known = ledger.partitions(RAW, table.name)
-    remove_unknown(workspace, RAW, table.name, known)
-    damaged = _stretches(damaged_days(workspace, RAW, table.name, known))
-    windows = [Window(start_of(first), start_of(last + ONE_DAY), MEND) for first, last in damaged]
-    through, end = watermark(ledger, source.mapping.name, table.name), start_of(last_day + ONE_DAY)
-    if through is None:
-        bounds = source.bounds(table.name)
-        return [*windows, Window(min(start_of(bounds[0].date()), end) if bounds else end, end, NEW)]
-    if through >= end:
-        return windows
-    return [*windows, Window(through - _lag(intake, table), end, NEW)]
-
-
-def _lag(intake: Intake, table: Table) -> dt.timedelta:
-    own = intake.source.mapping.tables[table.name].lag_minutes
-    return dt.timedelta(minutes=intake.settings.extract.lag_minutes if own is None else own)
-
-
-def _stretches(days: list[dt.date]) -> list[tuple[dt.date, dt.date]]:
-    """Runs of days that follow each other, as (first, last)."""
-    starts = days[:1] + [b for a, b in pairwise(days) if b - a > ONE_DAY]
-    ends = [a for a, b in pairwise(days) if b - a > ONE_DAY] + days[-1:]
-    return list(zip(starts, ends, strict=True))

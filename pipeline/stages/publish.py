@@ -1,37 +1,44 @@
-"""An immutable release from the day's ranker, indexes and items; then one pointer moves."""
+"""An immutable release from the day's ranker, indexes and items; when the gate lets it through, one pointer moves."""
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import logging
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from feature_store.history import empty_history
-from feature_store.registry import feature_set_id, ranker_features
-from feature_store.snapshot import read_snapshot
+from feature_store.registry import ranker_features
+from feature_store.snapshot import read_history, read_snapshot
 from pipeline import tracking
 from pipeline.atomic import atomic_folder
 from pipeline.errors import PipelineError
+from pipeline.evaluation.gate import decide
+from pipeline.evaluation.latency import milliseconds
+from pipeline.forget_releases import remove_due
 from pipeline.recommender import release as releases
+from pipeline.recommender.golden import GOLDEN, golden_requests
 from pipeline.recommender.recall.source import Asker
-from pipeline.sources.objectstore_copy import copy_archive, copy_release
+from pipeline.sources.objectstore.copy import copy_archive, copy_release
 from pipeline.stage import StageResult, stage
 
 if TYPE_CHECKING:
-    import datetime as dt
     from pathlib import Path
 
     from pipeline.settings import Settings
 
+log = logging.getLogger(__name__)
 POPULAR_ITEMS = 200
-GOLDEN_REQUESTS = 20
 
 
 @stage
 def publish(day: dt.date, settings: Settings) -> StageResult:
-    """Write `releases/<day>-<digest>/`, record it in MLflow, move `releases/current` to it.
+    """Write `releases/<day>-<digest>/` with the gate's decision, record it in MLflow, move `releases/current` to it.
 
-    The name is a digest of the content: publishing the same content again changes nothing.
+    The name is a digest of the content: publishing the same content again changes nothing. A release that the gate
+    refuses is kept as a challenger, and the one in use stays.
+    Afterwards releases go that hold somebody's row who was forgotten long enough ago.
 
     Raises:
         PipelineError: the partition of an earlier stage is missing (names it).
@@ -59,12 +66,44 @@ def publish(day: dt.date, settings: Settings) -> StageResult:
         shutil.rmtree(staging)
     else:
         staging.rename(target)
-    tracking.record_release(target, manifest, settings)
-    releases.point_to(settings.releases, name)
-    copy_release(target, settings)
+    decision = _decision(target, day, settings)
+    if promoted := bool(decision["promoted"]):
+        releases.point_to(settings.releases, name)
+    tracking.record_release(target, manifest, settings, promoted=promoted)
+    copy_release(target, settings, in_use=promoted)
     copy_archive(settings)
+    remove_due(settings, dt.datetime.now(dt.UTC).date())
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
-    return StageResult((target,), len(manifest.files), {"bytes": float(size)})
+    return StageResult((target,), len(manifest.files), {"promoted": float(promoted), "bytes": float(size)})
+
+
+def _decision(folder: Path, day: dt.date, settings: Settings) -> dict[str, Any]:
+    """What the gate says of the release; asked once, and kept beside it."""
+    found = releases.read_decision(folder)
+    if found is None:
+        report = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        decision = decide(report, _facts(folder, day, settings), settings.gate, newer=_newer(report, day, settings))
+        found = decision.as_json()
+        releases.write_decision(folder, found)
+        if not decision.promoted:
+            log.warning("release refused, the champion stays", extra={"release": folder.name, "why": decision.reasons})
+    return found
+
+
+def _facts(folder: Path, day: dt.date, settings: Settings) -> dict[str, float]:
+    """What the gate wants to know beside the metrics."""
+    features, quality = settings.workspace.features(day), settings.workspace.reports(day) / "quality.json"
+    snapshot = read_snapshot(features)
+    taken = milliseconds(releases.load_release(folder), snapshot, read_history(features, snapshot))
+    judged = json.loads(quality.read_text(encoding="utf-8")) if quality.is_file() else {}
+    return {"milliseconds": taken, **({"quality_score": judged["score"]} if judged else {})}
+
+
+def _newer(report: dict[str, Any], day: dt.date, settings: Settings) -> str | None:
+    """The champion, when it is of a later day: a backfill must not take the shop back."""
+    name = report["champion"]
+    is_newer = name is not None and releases.read_manifest(settings.releases / name).day > str(day)
+    return name if is_newer else None
 
 
 def _fill(folder: Path, parts: dict[str, Path], day: dt.date, settings: Settings) -> None:
@@ -76,16 +115,19 @@ def _fill(folder: Path, parts: dict[str, Path], day: dt.date, settings: Settings
     popular = everybody.candidates(Asker(empty_history(), snapshot.as_of), POPULAR_ITEMS)
     releases.save_arrays(folder / "popular", {"items": popular.items, "scores": popular.scores})
     shutil.copy(parts["evaluation"] / "metrics.json", folder / "metrics.json")
-    golden = [
-        json.dumps({"user_id": str(user), "asked_at": snapshot.as_of}) for user in snapshot.users[:GOLDEN_REQUESTS]
-    ]
-    (folder / "golden_requests.jsonl").write_text("\n".join(golden) + "\n", encoding="utf-8")
+    golden = golden_requests(snapshot.item_side.catalog, popular, snapshot.as_of)
+    (folder / GOLDEN).write_text(golden, encoding="utf-8")
     files = {str(p.relative_to(folder)): releases.sha256(p) for p in sorted(folder.rglob("*")) if p.is_file()}
     evaluation = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    schema = json.loads((folder / "ranker" / "schema.json").read_text(encoding="utf-8"))
     content = {
+        "format": releases.FORMAT,
         "day": str(day),
         "as_of": snapshot.as_of,
-        "feature_set": feature_set_id(),
+        "timezone": settings.timezone,
+        # What made the model, not what runs now: `verify` holds the one against the other.
+        "feature_set": schema["feature_set"],
+        "recall_code": schema["recall_code"],
         "features": list(ranker_features()),
         "scenes": {name: scene.model_dump(mode="json") for name, scene in settings.scenes.items()},
         "metrics": evaluation["models"]["release"],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from feature_store.context import context_of
 from feature_store.registry import feature_set_id, ranker_features
 from pipeline.atomic import atomic_folder
 from pipeline.errors import EmptyDayError
@@ -16,6 +17,7 @@ from pipeline.progress import track
 from pipeline.quality.provenance import training_set
 from pipeline.recommender.examples import Examples, join, make_examples
 from pipeline.recommender.ranker import lightgbm
+from pipeline.recommender.recall import recall_code
 from pipeline.stage import StageResult, stage
 
 if TYPE_CHECKING:
@@ -36,7 +38,9 @@ def train(day: dt.date, settings: Settings) -> StageResult:
     """
     cut = settings.cut(day)
     with open_archive(cut, settings) as archive:
-        weeks = [_week(archive, moment, settings) for moment in track(moments(cut, settings), "weeks of examples")]
+        weeks = [
+            week_of_examples(archive, moment, settings) for moment in track(moments(cut, settings), "weeks of examples")
+        ]
     examples = join(weeks)
     if not len(examples.label):
         raise EmptyDayError(
@@ -50,7 +54,8 @@ def train(day: dt.date, settings: Settings) -> StageResult:
     folder = settings.workspace.train(day)
     with atomic_folder(folder) as aside:
         lightgbm.save(booster, aside)
-        schema = {"feature_set": feature_set_id(), "features": names, "importance": lightgbm.importance(booster)}
+        made_by = {"feature_set": feature_set_id(), "recall_code": recall_code()}
+        schema = {**made_by, "features": names, "importance": lightgbm.importance(booster)}
         (aside / "schema.json").write_text(json.dumps(schema, indent=1) + "\n", encoding="utf-8")
         data = training_set(settings.workspace.clean, cut).as_json()
         (aside / "data.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
@@ -67,9 +72,14 @@ def moments(cut: dt.date, settings: Settings) -> list[dt.date]:
     return [cut - (week + 1) * settings.horizon for week in range(settings.training.weeks)]
 
 
-def _week(archive: Archive, moment: dt.date, settings: Settings) -> Examples:
+def week_of_examples(
+    archive: Archive, moment: dt.date, settings: Settings, *, future: Archive | None = None
+) -> Examples:
+    """Examples asked at the end of `moment`; what was bought in the horizon after it is looked up in `future`, where
+    another archive than the one to learn from is given.
+    """
     known = learn(archive, moment, settings)
-    bought = purchased(archive, moment + dt.timedelta(days=1), moment + settings.horizon)
+    bought = purchased(future or archive, moment + dt.timedelta(days=1), moment + settings.horizon)
     return make_examples(
         _askers(known, bought),
         history=known.history,
@@ -81,10 +91,13 @@ def _week(archive: Archive, moment: dt.date, settings: Settings) -> Examples:
         features=ranker_features(),
         negatives=settings.training.negatives_per_user,
         generator=rng(settings, "train", str(moment)),
+        context=context_of(
+            np.array([known.snapshot.as_of]), timezone=settings.timezone, scene=SCENE, scenes=tuple(settings.scenes)
+        ),
     )
 
 
-def _askers(known: Knowledge, bought: dict[str, set[str]]) -> list[tuple[int, np.ndarray]]:
+def _askers(known: Knowledge, bought: dict[str, dict[str, float]]) -> list[tuple[int, np.ndarray]]:
     """Users known at the moment who bought something afterwards, with the rows of what they bought."""
     catalog, users = known.snapshot.item_side.catalog, known.snapshot.users
     askers = []

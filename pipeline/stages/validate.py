@@ -8,7 +8,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from feature_store.schema import MAPPABLE_TABLES, REFUNDS
+from feature_store.schema import MAPPABLE_TABLES, WITHOUT
 from pipeline.atomic import write_text
 from pipeline.errors import DataContractError
 from pipeline.progress import track
@@ -69,8 +69,8 @@ def validate(day: dt.date, settings: Settings) -> StageResult:
 
 
 def _known(ledger: Ledger, last_day: dt.date, settings: Settings) -> Known:
-    """The clean partitions of every table; all files must be whole. A shop need not have refunds."""
-    tables = [name for name in MAPPABLE_TABLES if name != REFUNDS.name or ledger.partitions(CLEAN, name)]
+    """The clean partitions of every table; all files must be whole. A shop need not have promotions or refunds."""
+    tables = [name for name in MAPPABLE_TABLES if name not in WITHOUT or ledger.partitions(CLEAN, name)]
     known = {name: require_partitions(ledger, CLEAN, name, last_day) for name in tables}
     for name, partitions in known.items():
         for damaged in damaged_days(settings.workspace, CLEAN, name, partitions):

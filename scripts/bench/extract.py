@@ -3,9 +3,9 @@
     uv venv /tmp/bench && uv pip install --python /tmp/bench polars connectorx 'dlt[parquet,sql-database]' pymysql
     .venv-dev/bin/python scripts/bench/extract.py --peers /tmp/bench/bin/python
 
-Every reader is a process of its own, reads the same table of order lines over the network socket of the same machine,
-once, and writes Parquet. `--write` puts the table into docs/benchmarks.md. The peers are in no lock of this project:
-without `--peers` only Vitrine is measured.
+Every reader is a process of its own, reads the same table of order lines over the network socket of the same machine
+and writes Parquet. Readers take turns, in as many rounds as asked; the medians are told. `--write` puts the table
+into docs/benchmarks.md. The peers are in no lock of this project: without `--peers` only Vitrine is measured.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import datetime as dt
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,11 +30,12 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- extract: begin -->", "<!-- extract: end -->"
 FIRST = dt.datetime(2017, 1, 1)  # noqa: DTZ001 - as a shop writes it
 MEGABYTE = 1024 * 1024
+OWN = "Vitrine extract"
 
 VITRINE = """
 import datetime as dt, sys
 from feature_store.schema import ORDER_ITEMS
-from pipeline.settings import load_settings
+from pipeline.configuration import load_settings
 from pipeline.sources.archive import archive_lock
 from pipeline.sources.business import open_source
 from pipeline.sources.forgotten import Forgotten
@@ -98,8 +100,12 @@ def fill(url: sa.URL, rows: int) -> None:
             )
 
 
-def measure(name: str, python: str, program: str, url: str, *arguments: str) -> tuple[str, int, float, float, float]:
-    """(name, rows, seconds, CPU seconds, peak bytes) of one reader."""
+Measured = tuple[int, float, float, float]
+"""Rows, seconds, CPU seconds, peak bytes."""
+
+
+def measure(name: str, python: str, program: str, url: str, *arguments: str) -> Measured:
+    """One reading."""
     with tempfile.TemporaryDirectory() as folder:
         reader = [python, "-c", program, url, folder, *arguments]
         command = [sys.executable, __file__, "--child", *reader]
@@ -110,7 +116,7 @@ def measure(name: str, python: str, program: str, url: str, *arguments: str) -> 
         raise SystemExit(f"{name}: {done.stderr[-2000:]}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     rows, peak = done.stdout.splitlines()[-2:]
-    return name, int(rows), seconds, cpu, float(peak)
+    return int(rows), seconds, cpu, float(peak)
 
 
 def child(command: list[str]) -> None:
@@ -120,17 +126,21 @@ def child(command: list[str]) -> None:
     sys.exit(done.returncode)
 
 
-def table(results: list[tuple[str, int, float, float, float]]) -> str:
+def table(results: dict[str, list[Measured]]) -> str:
+    rounds = len(next(iter(results.values())))
+    medians = {name: tuple(map(statistics.median, zip(*found, strict=True))) for name, found in results.items()}
+    own, day = medians[OWN][1], dt.datetime.now(dt.UTC).date()
     lines = [
-        f"Measured on {dt.datetime.now(dt.UTC).date()}: {os.cpu_count()} shared cores, MariaDB on the same machine.",
+        f"Measured on {day}: {os.cpu_count()} shared cores, MariaDB on the same machine, medians of {rounds} rounds.",
+        "Start and imports are included; CPU seconds are the reader's own.",
         "Command: `.venv-dev/bin/python scripts/bench/extract.py --peers PYTHON --write`",
         "",
-        "| reader | rows | rows/s | seconds | CPU seconds | peak MB |",
-        "|---|---:|---:|---:|---:|---:|",
+        "| reader | rows | rows/s | seconds | speed beside Vitrine | CPU seconds | peak MB |",
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
-    for name, rows, seconds, cpu, peak in results:
-        cells = f"{rows:,} | {rows / seconds:,.0f} | {seconds:.1f} | {cpu:.1f} | {peak / MEGABYTE:,.0f}"
-        lines.append(f"| {name} | {cells} |")
+    for name, (rows, seconds, cpu, peak) in medians.items():
+        speed = f"{rows / seconds:,.0f} | {seconds:.1f} | {own / seconds:.2f}"
+        lines.append(f"| {name} | {rows:,.0f} | {speed} | {cpu:.1f} | {peak / MEGABYTE:,.0f} |")
     return "\n".join(lines)
 
 
@@ -138,6 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", default="mysql+pymysql://root@127.0.0.1:3306", help="where a database may be made")
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peers", help="a Python that has polars, connectorx and dlt")
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     parser.add_argument("--child", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
@@ -152,13 +163,17 @@ def main() -> None:
         url = server.set(database=name)
         fill(url, arguments.rows)
         text = url.render_as_string(hide_password=False)
-        results = [measure("Vitrine extract", sys.executable, VITRINE, text)]
+        readers = [(OWN, sys.executable, VITRINE, text)]
         if arguments.peers:
-            results.append(measure("polars.read_database_uri (connectorx)", arguments.peers, POLARS, text))
-            results += [
-                measure(f"dlt sql_database ({backend})", arguments.peers, DLT, text, backend)
+            readers.append(("polars.read_database_uri (connectorx)", arguments.peers, POLARS, text))
+            readers += [
+                (f"dlt sql_database ({backend})", arguments.peers, DLT, text, backend)
                 for backend in ("connectorx", "pyarrow")
             ]
+        results: dict[str, list[Measured]] = {reader[0]: [] for reader in readers}
+        for _ in range(arguments.rounds):
+            for reader in readers:
+                results[reader[0]].append(measure(*reader))
     finally:
         with engine.begin() as connection:
             connection.exec_driver_sql(f"DROP DATABASE {name}")

@@ -6,14 +6,18 @@ import datetime as dt
 import json
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from pipeline.configuration import load_settings
 from pipeline.errors import DataContractError, DayOutsideDataError, SettingsError, SourceError
 from pipeline.locks import day_lock
-from pipeline.settings import Settings, load_settings
 from pipeline.stage import StageResult
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
 
 DAY = "2017-11-05"
 pytestmark = pytest.mark.usefixtures("airflow_home")

@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline.configuration import load_settings
 from pipeline.day_run import SOURCE_STAGES, run_and_record
-from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pipeline.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 QUICK = {"VITRINE_TRAINING__TREES": "20", "VITRINE_TRAINING__WEEKS": "2", "VITRINE_EVALUATION__BASELINES": "false"}

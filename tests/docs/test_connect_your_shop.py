@@ -73,7 +73,7 @@ def test_a_foreign_shop_is_connected_by_the_page_alone(shop: sa.URL, tmp_path: P
     assert "the other tables are still missing" in done.stdout
     assert PASSWORD not in done.stdout + done.stderr
     found = json.loads((tmp_path / "my-shop" / "check.json").read_text())
-    assert {each["table"] for each in found} == {"users", "items", "prices", "orders", "order_items"}
+    assert {each["table"] for each in found} == {"users", "items", "prices", "orders", "order_items", "changes"}
     assert not any(each["is_problem"] for each in found)
 
 

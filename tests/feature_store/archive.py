@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from feature_store.engine.duckdb import DuckDb
 from feature_store.offline import Archive, end_of_day
-from feature_store.schema import TABLES
+from feature_store.schema import EXPOSURE, TABLES
 from feature_store.snapshot import arrays_of, compute_snapshot
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def event(user: str, item: str, days_ago: float, **columns: Any) -> Row:
         "quantity": 1.0,
         "value": 1.0,
         "discount": 0.0,
+        **dict.fromkeys(EXPOSURE),
         "updated_at": time,
     }
     return row | columns
@@ -62,13 +64,21 @@ def item(item_id: str, category: str | None = "food", *, days_ago: float = 300, 
     return row | {"subcategory": category, "created_at": created, "updated_at": created} | columns
 
 
-def user(user_id: str, days_ago: float = 300) -> Row:
+def user(user_id: str, days_ago: float = 300, **columns: Any) -> Row:
     created = moment(days_ago)
-    return {"user_id": user_id, "segment": None, "created_at": created, "updated_at": created}
+    row = dict.fromkeys(TABLES["users"].columns) | {"user_id": user_id}
+    return row | {"created_at": created, "updated_at": created} | columns
 
 
 def price(item_id: str, money: float, days_ago: float) -> Row:
     return {"item_id": item_id, "valid_from": moment(days_ago), "price": money, "updated_at": moment(days_ago)}
+
+
+def promotion(item_id: str, kind: str, from_days_ago: float, days: float, **columns: Any) -> Row:
+    """One that begins so many days before the end of today and was planned three days before that."""
+    row = {"item_id": item_id, "kind": kind, "valid_from": moment(from_days_ago), "reach": 1.0}
+    row |= {"valid_to": moment(from_days_ago - days), "updated_at": moment(from_days_ago + 3)}
+    return row | columns
 
 
 def write(clean: Path, table: str, rows: list[Row], day: dt.date | None = None) -> None:
@@ -84,21 +94,26 @@ def write(clean: Path, table: str, rows: list[Row], day: dt.date | None = None) 
 
 @dataclass
 class Shop:
-    """The rows of a shop; users and items that only events know are added when it is written."""
+    """The rows of a shop; users and items that only purchases know are added when it is written."""
 
     events: list[Row] = field(default_factory=list)
+    """Purchases."""
     items: list[Row] = field(default_factory=list)
     users: list[Row] = field(default_factory=list)
     prices: list[Row] = field(default_factory=list)
+    visits: list[Row] = field(default_factory=list)
+    """Events of all other kinds, in any order."""
+    promotions: list[Row] = field(default_factory=list)
 
     def write(self, clean: Path) -> Path:
         known = {row["item_id"] for row in self.items}, {row["user_id"] for row in self.users}
         items = {row["item_id"] for row in self.events} - known[0]
         users = {row["user_id"] for row in self.events} - known[1]
-        write(clean, "events", self.events)
+        write(clean, "events", self.events + self.visits)
         write(clean, "items", self.items + [item(item_id) for item_id in sorted(items)])
         write(clean, "users", self.users + [user(user_id) for user_id in sorted(users)])
         write(clean, "prices", self.prices or [price("nothing", 1.0, 300)])
+        write(clean, "promotions", self.promotions)
         return clean
 
 
@@ -113,8 +128,13 @@ def random_shop(seed: int, *, users: int = 30, items: int = 60, baskets: int = 4
     shop = Shop(users=[user("nobody")], items=[item("unsold", "empty shelf", brand="no brand")])
     for number in range(items):
         category, narrow = groups[number % len(groups)]
-        shop.items.append(item(f"item {number}", category, subcategory=narrow, brand=brands[number % len(brands)]))
+        listed = 251 + number  # before anybody could buy it
+        shop.items.append(
+            item(f"item {number}", category, subcategory=narrow, brand=brands[number % len(brands)], days_ago=listed)
+        )
         for ago in random.choice(250, number % 4, replace=False):
+            kind, reach = ("advertised", "displayed")[int(ago) % 2], (int(ago) % 8 + 1) / 8
+            shop.promotions.append(promotion(f"item {number}", kind, float(ago) - 5, 7, reach=reach))
             shop.prices.append(price(f"item {number}", float(random.integers(50, 900)) / 100, float(ago) + 0.5))
     for _ in range(baskets):
         who = f"user {int(users * random.random() ** 2)}"
@@ -125,12 +145,25 @@ def random_shop(seed: int, *, users: int = 30, items: int = 60, baskets: int = 4
             shop.events.append(
                 event(who, f"item {number}", 0, time=time, quantity=pieces, value=paid / 100, discount=off / 100)
             )
+    for _ in range(baskets // 4):
+        shop.visits += _visit(random, f"user {random.integers(users)}", random.choice([0.0, random.random() * 100]))
     return shop
+
+
+def _visit(random: np.random.Generator, who: str, days_ago: float) -> list[Row]:
+    """Somebody looks at a few items, takes some of them, and was shown others; the last of it is minutes old."""
+    rows, seconds = [], 0
+    for number in random.integers(0, 20, random.integers(1, 7)):
+        seconds += int(random.integers(5, 900))
+        kind = random.choice(["view", "view", "click", "cart", "impression"])
+        time = moment(days_ago) - dt.timedelta(seconds=seconds)
+        rows.append(event(who, f"item {number}", 0, time=time, kind=str(kind), value=0.0, quantity=1.0))
+    return rows
 
 
 def open_shop(shop: Shop, folder: Path, through: dt.date = TODAY) -> Archive:
     """The shop's archive, written and read back."""
-    return Archive(shop.write(folder / "clean"), through, threads=1)
+    return Archive(shop.write(folder / "clean"), through, engine=DuckDb(threads=1))
 
 
 def known(archive: Archive, day: dt.date = TODAY) -> tuple[Snapshot, History]:

@@ -8,15 +8,43 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import pytest
 
+from feature_store.context import Context, context_of
 from feature_store.history import History, build_history
-from feature_store.matrix import PAIR_INPUTS, ItemSide, Rows, UserSide, assemble
+from feature_store.matrix import (
+    MOMENT_INPUTS,
+    PAIR_INPUTS,
+    SEEN_INPUT,
+    ItemSide,
+    Rows,
+    UserSide,
+    assemble,
+    stored_positions,
+)
 from feature_store.occurrences import Occurrences, occurrences
 from feature_store.registry import feature_set_id, ranker_features, registry
+from feature_store.schema import EVENT_KINDS
+from feature_store.session import Session, session
 from feature_store.spec import ENTITIES
-from tests.feature_store.archive import DAY, NOW, TODAY, Shop, event, item, known, moment, open_shop, price, user
+from feature_store.taste import tastes
+from tests.feature_store.archive import (
+    DAY,
+    NOW,
+    TODAY,
+    Shop,
+    event,
+    item,
+    known,
+    moment,
+    open_shop,
+    price,
+    promotion,
+    user,
+)
 
 FEATURES = registry()
 RECALL = ("personal", "itemcf", "usercf", "category", "popular")
+MOMENTARY = ("session", "context", "content")
+"""What a request feature is about when it is about none of the entities."""
 POOL = 2000
 SIZES = (1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 65, 127, 129, 500, 1000, 1999)
 """Around the widths of vector instructions, whose last rows take another path."""
@@ -42,9 +70,9 @@ class World:
     def at(self, rows: np.ndarray) -> World:
         """Some of the pairs, with nobody else's history around them: as a request or another batch sees them."""
         people, user_rows = np.unique(self.rows.user[rows], return_inverse=True)
-        users = UserSide(
-            self.users.values[people], self.users.history.take(people), self.users.asked_at[people].astype(np.int64)
-        )
+        asked_at, context = self.users.asked_at[people].astype(np.int64), self.users.context
+        where = context and Context(*(read_only(getattr(context, f.name)[people]) for f in fields(Context)))
+        users = UserSide(self.users.values[people], self.users.history.take(people), asked_at, where)
         recall = {name: scores[rows] for name, scores in self.rows.recall.items()}
         return World(self.items, users, Rows(user_rows.astype(np.int32), self.rows.item[rows], recall))
 
@@ -69,29 +97,38 @@ def frozen(history: History) -> History:
 def real(snapshot, history) -> World:
     """The random shop as its archive and its snapshot tell it, in arrays that nobody can write into."""
     side = snapshot.item_side
-    items = replace(side, items=read_only(side.items), categories=read_only(side.categories))
+    items = replace(
+        side, **{name: read_only(getattr(side, name)) for name in ("items", "categories", "brands", "text")}
+    )
     users = UserSide(read_only(snapshot.user_values), frozen(history), read_only(np.full(history.users, NOW)))
     return World(items, users, pairs(2, history.users, len(side.catalog)))
 
 
 def invented(seed: int, real: World) -> World:
-    """Another past: users with none to 600 events, many at one moment, who each ask at a moment of their own."""
+    """Another past: users with none to 600 events, many at one moment, who each ask at a moment and a place of their
+    own, some of them in the middle of a visit.
+    """
     random = np.random.default_rng(seed)
     users = real.users.history.users
     counts = random.permutation(np.r_[0, 0, 1, 2, 600, random.integers(0, 90, users - 5)])
     owner = np.repeat(np.arange(users), counts)
     asked_at = NOW + random.integers(0, 3 * DAY, users)
-    hours = random.integers(1, 200 * 24, len(owner)) // 7 * 7 + 1
+    ago = (random.integers(1, 200 * 24, len(owner)) // 7 * 7 + 1) * 3600
+    today = random.random(len(owner)) < 0.1
+    ago[today] = random.integers(1, 7200, today.sum()) // 5 * 5 + 1
     past = build_history(
         owner,
         random.integers(0, len(real.items.catalog), len(owner)),
-        asked_at[owner] - hours * 3600,
-        np.zeros(len(owner), np.int64),
+        asked_at[owner] - ago,
+        np.where(random.random(len(owner)) < 0.7, 0, random.integers(0, len(EVENT_KINDS), len(owner))),
         random.choice([1.0, 2.0, 0.317], len(owner)),
         random.gamma(2, 2, len(owner)),
         users=users,
     )
-    users_side = UserSide(real.users.values, frozen(past), read_only(asked_at))
+    context = context_of(asked_at, timezone="America/New_York")
+    places = (read_only(random.integers(0, 4, users).astype(np.int32)) for _ in range(2))
+    where = Context(read_only(context.clock), *places)
+    users_side = UserSide(real.users.values, frozen(past), read_only(asked_at), where)
     return World(real.items, users_side, pairs(seed, users, len(real.items.catalog)))
 
 
@@ -105,22 +142,43 @@ def name(request) -> str:
     return request.param
 
 
-def inputs(world: World, name: str) -> list[np.ndarray | Occurrences]:
+def frozen_arrays(seen):
+    """A copy of Occurrences or a Session whose arrays are read-only."""
+    arrays = {f.name: getattr(seen, f.name) for f in fields(seen)}
+    return replace(seen, **{name: read_only(array) for name, array in arrays.items() if isinstance(array, np.ndarray)})
+
+
+def moment_input(world: World, name: str) -> np.ndarray | Session:
+    users, rows = world.users, world.rows
+    context = users.context or context_of(users.asked_at)
+    if name == "session":
+        groups = world.items.catalog.all_groups
+        return frozen_arrays(session(users.history, users.asked_at, groups, rows.user, rows.item))
+    if name == "item_text":
+        return read_only(world.items.text[rows.item])
+    if name == "user_text":
+        return read_only(tastes(users.history, users.asked_at, world.items.text)[rows.user])
+    if name == "asked_at":
+        return read_only(users.asked_at[rows.user].astype(np.float64))
+    return read_only(getattr(context, name)[rows.user])
+
+
+def inputs(world: World, name: str) -> list[np.ndarray | Occurrences | Session]:
     """What the feature's function is called with, read-only as far as arrays can be."""
-    found: list[np.ndarray | Occurrences] = []
-    catalog = world.items.catalog
-    groups = {
-        "any_item": np.zeros(len(catalog), np.int32),
-        "same_item": np.arange(len(catalog), dtype=np.int32),
-        **{f"same_{level}": rows for level, rows in catalog.groups.items()},
-    }
+    found: list[np.ndarray | Occurrences | Session] = []
+    groups = {f"same_{level}": rows for level, rows in world.items.catalog.all_groups.items()}
+    groups["any_item"] = groups["same_any"]
     for needed in FEATURES[name].inputs:
         if needed in PAIR_INPUTS:
             seen = occurrences(
                 world.users.history, world.users.asked_at, groups[needed], world.rows.user, world.rows.item
             )
-            arrays = {f.name: getattr(seen, f.name) for f in fields(seen) if f.name != "slots"}
-            found.append(replace(seen, **{field: read_only(array) for field, array in arrays.items()}))
+            found.append(frozen_arrays(seen))
+        elif needed in MOMENT_INPUTS:
+            found.append(moment_input(world, needed))
+        elif needed.startswith(SEEN_INPUT):
+            at = stored_positions(FEATURES)[needed.removeprefix(SEEN_INPUT)]
+            found.append(read_only(world.items.items[moment_input(world, "session").item, at]))
         elif needed.startswith("recall_"):
             found.append(world.rows.recall[needed.removeprefix("recall_")])
         else:
@@ -128,8 +186,9 @@ def inputs(world: World, name: str) -> list[np.ndarray | Occurrences]:
     return found
 
 
-def test_there_are_at_least_forty() -> None:
-    assert len(ranker_features()) >= 40
+def test_there_are_at_least_ninety_and_the_ranker_sees_seventy_of_them() -> None:
+    assert len(registry()) >= 90
+    assert len(ranker_features()) >= 70
     assert len(set(ranker_features())) == len(ranker_features())
 
 
@@ -146,7 +205,7 @@ def test_its_name_is_of_the_pattern_and_begins_with_its_entity(name: str) -> Non
     if feature.kind == "stored":
         assert name.startswith(f"{feature.entity}_")
     else:
-        assert name.split("_", maxsplit=1)[0] in ENTITIES or name.endswith("_score")
+        assert name.split("_", maxsplit=1)[0] in (*ENTITIES, *MOMENTARY) or name.endswith("_score")
 
 
 def test_its_default_lies_in_its_range(name: str) -> None:
@@ -208,7 +267,12 @@ def test_the_order_of_rows_does_not_matter(name: str, worlds: list[World]) -> No
 
 
 def test_where_nothing_is_known_it_is_its_default(name: str, real: World, snapshot) -> None:
-    """A user who never did anything and an item that nobody ever bought, of which no source knows anything."""
+    """A user who never did anything and an item that nobody ever bought, of which no source knows anything.
+
+    That it is listed, and since when, is known of every item.
+    """
+    if name == "item_days_listed":
+        return
     nobody = np.flatnonzero(snapshot.users == "nobody").astype(np.int32)
     unsold = real.items.catalog.rows_of_ids(["unsold"])
     unknown = replace(real, rows=Rows(nobody, unsold))
@@ -222,15 +286,26 @@ def test_no_rows_give_no_values(name: str, real: World) -> None:
 @pytest.fixture(scope="module")
 def told_later(shop: Shop, tmp_path_factory) -> World:
     """Today as it looks when the archive goes on: the same pairs, after a week more of everything."""
-    later = Shop(list(shop.events), list(shop.items), list(shop.users), list(shop.prices))
+    later = Shop(
+        list(shop.events),
+        list(shop.items),
+        list(shop.users),
+        list(shop.prices),
+        list(shop.visits),
+        list(shop.promotions),
+    )
     random = np.random.default_rng(6)
     for ago in np.r_[0.0, -random.random(200) * 7]:  # the first at the very end of the day
         who, what = f"user {random.integers(30)}", f"item {random.integers(60)}"
         later.events.append(event(who, what, float(ago), value=77.0, quantity=7.0, discount=7.0))
     later.events += [event("nobody", "unsold", -1), event("new", "item 1", -2), event("user 1", "novelty", -2)]
+    later.visits += [event(f"user {n}", f"item {n}", -random.random() * 7, kind="view") for n in range(30)]
     later.users.append(user("new", -1))
     later.items.append(item("novelty", "new category", days_ago=-1))
     later.prices += [price(f"item {number}", 99.0, -number / 10) for number in range(60)]
+    later.promotions += [
+        promotion(f"item {number}", "advertised", -3.5, 3, updated_at=moment(-number / 10)) for number in range(60)
+    ]
     archive = open_shop(later, tmp_path_factory.mktemp("later"), moment(-7).date())
     snapshot, history = known(archive, TODAY)
     archive.close()

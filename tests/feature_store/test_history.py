@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_store.history import History, build_history, empty_history
+from feature_store.schema import EVENT_KINDS, PURCHASE
 
 USERS = 3
 EVENTS = st.lists(
@@ -83,7 +84,14 @@ def test_everybody_stays_when_events_are_selected() -> None:
 
 @pytest.mark.parametrize(("events", "items"), [(1, [9, 5]), (2, [8, 9, 5]), (3, [7, 8, 9, 5]), (99, [7, 8, 9, 5])])
 def test_the_latest_of_each(events: int, items: list[int]) -> None:
-    assert SMALL.latest(events).item.tolist() == items
+    assert SMALL.of_kind(PURCHASE).latest({PURCHASE: events}).item.tolist() == items
+
+
+def test_what_was_shown_does_not_push_out_what_was_bought() -> None:
+    shown = [(0, item, 100 + item, EVENT_KINDS.index("impression"), 1, 0) for item in range(50)]
+    history = built([(0, 7, 10, 0, 1, 1), (0, 8, 20, 1, 1, 1), *shown], users=1)
+    latest = history.latest({"purchase": 3, "impression": 2})
+    assert latest.item.tolist() == [7, 48, 49]  # a cart has no bound here
 
 
 def test_before_is_strictly_before() -> None:
@@ -122,5 +130,7 @@ def test_no_event_is_lost_and_time_only_goes_on(events) -> None:
 @settings(max_examples=100, deadline=None, derandomize=True)
 def test_cutting_agrees_with_lists(events, kept, time) -> None:
     history = built(events)
-    assert rows(history.latest(kept)) == [own[-kept:] for own in rows(history)]
+    for own, latest in zip(rows(history), rows(history.latest(dict.fromkeys(EVENT_KINDS, kept))), strict=True):
+        by_kind = [[at for at, event in enumerate(own) if event[2] == code] for code in range(len(EVENT_KINDS))]
+        assert latest == [own[at] for at in sorted(at for places in by_kind for at in places[-kept:])]
     assert rows(history.before(time)) == [[event for event in own if event[1] < time] for own in rows(history)]

@@ -11,6 +11,7 @@ from feature_store.history import empty_history
 from feature_store.matrix import ItemSide, Rows, UserSide, assemble, stored_positions
 from feature_store.registry import registry
 from feature_store.spec import Feature, request, stored
+from feature_store.text import text_vectors
 
 ASKED = np.array([1_000, 2_000])
 
@@ -65,7 +66,9 @@ CATALOG = build_catalog(
 A, B, C = CATALOG.rows_of_ids(["a", "b", "c"])
 ITEMS = np.empty((3, 2), np.float32)
 ITEMS[[A, B, C]] = [[1, 10], [2, 20], [3, 0]]
-SIDE = ItemSide(CATALOG, ITEMS, np.array([[100], [200]], np.float32))
+TEXT = text_vectors(CATALOG)
+BRANDS = np.empty((2, 0), np.float32)
+SIDE = ItemSide(CATALOG, ITEMS, np.array([[100], [200]], np.float32), BRANDS, TEXT)
 USERS = UserSide(np.array([[5], [0]], np.float32), empty_history(2), ASKED)
 ROWS = Rows(np.array([0, 0, 1, 1], np.int32), np.array([A, B, B, C], np.int32))
 
@@ -104,7 +107,9 @@ def test_no_rows_are_a_matrix_without_rows() -> None:
 
 def _world(rows: Rows) -> tuple[ItemSide, UserSide, Rows]:
     """Wide enough for every feature of the registry."""
-    wide = ItemSide(CATALOG, np.zeros((3, 99), np.float32), np.zeros((2, 99), np.float32))
+    wide = ItemSide(
+        CATALOG, np.zeros((3, 99), np.float32), np.zeros((2, 99), np.float32), np.zeros((2, 99), np.float32), TEXT
+    )
     return wide, UserSide(np.zeros((2, 99), np.float32), empty_history(2), ASKED), rows
 
 

@@ -7,10 +7,24 @@ import datetime as dt
 import numpy as np
 import pytest
 
+from feature_store.engine.duckdb import DuckDb
 from feature_store.errors import ArchiveError
 from feature_store.offline import Archive, end_of_day
-from feature_store.schema import EVENT_KINDS
-from tests.feature_store.archive import NOW, TODAY, Shop, event, item, known, moment, open_shop, price, user, write
+from feature_store.schema import EVENT_KINDS, EXPOSURE
+from tests.feature_store.archive import (
+    NOW,
+    TODAY,
+    Shop,
+    event,
+    item,
+    known,
+    moment,
+    open_shop,
+    price,
+    promotion,
+    user,
+    write,
+)
 
 YESTERDAY = TODAY - dt.timedelta(days=1)
 SMALL = Shop(
@@ -26,9 +40,9 @@ def clean(tmp_path):
 
 
 def rows(clean, query: str, through: dt.date = TODAY) -> list[dict]:
-    archive = Archive(clean, through, threads=1)
+    archive = Archive(clean, through, engine=(engine := DuckDb(threads=1)))
     try:
-        return archive.frame(query).to_pylist()
+        return engine.connection.con.sql(query).to_arrow_table().to_pylist()
     finally:
         archive.close()
 
@@ -45,6 +59,14 @@ def test_events_carry_their_items_category_and_their_second(clean) -> None:
         ("milk", "dairy", NOW - 3 * 86_400),
         ("milk", "dairy", NOW - 86_400),
     ]
+
+
+def test_where_something_was_shown_is_not_read(tmp_path) -> None:
+    shown = event("anna", "milk", 1, kind="click", slot="home", position=2, request_id="r-1")
+    clean = Shop([shown], [item("milk")]).write(tmp_path / "clean")
+    (found,) = rows(clean, "SELECT * FROM events")
+    assert not set(EXPOSURE) & set(found)
+    assert found["kind"] == "click"
 
 
 def test_an_event_of_an_item_without_category_or_that_the_shop_never_listed_is_kept(tmp_path) -> None:
@@ -96,6 +118,17 @@ def test_a_table_without_partitions_is_named(clean, table: str) -> None:
         Archive(clean, TODAY)
 
 
+def test_a_shop_may_tell_of_no_promotions_or_plan_the_first_later(clean) -> None:
+    def told(day):
+        archive = Archive(clean, day)
+        return archive.frame(archive.promotions)
+
+    assert len(told(TODAY)) == 0
+    write(clean, "promotions", [promotion("milk", "advertised", -9, 7)])
+    assert len(told(TODAY)) == 0
+    assert len(told(TODAY + dt.timedelta(days=7))) == 1
+
+
 def test_before_the_first_partition_there_is_nothing(clean) -> None:
     with pytest.raises(ArchiveError, match="up to 2001-01-01"):
         Archive(clean, dt.date(2001, 1, 1))
@@ -123,19 +156,6 @@ def test_a_partition_without_a_column_is_named(clean) -> None:
         Archive(clean, TODAY)
 
 
-def test_it_takes_the_memory_it_is_given_and_spills_where_it_is_told(clean, tmp_path) -> None:
-    archive = Archive(clean, TODAY, memory_limit="200MB", threads=1, spill=tmp_path / "spill")
-    found = archive.frame(
-        "SELECT name, value FROM duckdb_settings() WHERE name IN ('temp_directory', 'threads', 'memory_limit')"
-    )
-    assert {row["name"]: row["value"] for row in found.to_pylist()} == {
-        "temp_directory": str(tmp_path / "spill"),
-        "threads": "1",
-        "memory_limit": "190.7 MiB",
-    }
-    archive.close()
-
-
 class TestHistory:
     """What users did, in rows of a catalog."""
 
@@ -161,7 +181,7 @@ class TestHistory:
         archive.close()
 
     def test_the_order_of_rows_in_a_partition_does_not_matter(self, tmp_path, shop) -> None:
-        turned = Shop(shop.events[::-1], shop.items[::-1], shop.users[::-1], shop.prices[::-1])
+        turned = Shop(*(rows[::-1] for rows in vars(shop).values()))
         one, other = open_shop(shop, tmp_path / "one"), open_shop(turned, tmp_path / "other")
         first, second = known(one)[1], known(other)[1]
         assert all(getattr(first, name).tobytes() == getattr(second, name).tobytes() for name in vars(first))

@@ -6,7 +6,15 @@ import pytest
 
 from feature_store import registry as rooms
 from feature_store.errors import FeatureError
-from feature_store.registry import check_inputs, code_id, ranker_features, registry, stored_features
+from feature_store.registry import (
+    check_inputs,
+    check_recall,
+    code_id,
+    computing_modules,
+    ranker_features,
+    registry,
+    stored_features,
+)
 from feature_store.spec import ENTITIES, request
 
 CODE = '''"""What everybody did."""
@@ -35,7 +43,7 @@ def identify(tmp_path):
     def of(code: str, name: str = "item.py") -> str:
         path = tmp_path / name
         path.write_text(code)
-        return code_id([path])
+        return code_id([path], tmp_path)
 
     return of
 
@@ -110,3 +118,19 @@ def test_features_scores_and_the_matrix_provide_inputs() -> None:
         return item_line_count + recall_itemcf + same_brand.count() + any_item.count() + asked_at
 
     check_inputs(registry() | {"item_fine": item_fine})
+
+
+def test_a_misspelt_recall_source_is_named() -> None:
+    @request(unit="score", default=0.0)
+    def item_odd_score(recall_itmecf):
+        """Would be 0 for ever."""
+        return recall_itmecf
+
+    with pytest.raises(FeatureError, match=r"item_odd_score: .*recall_itemcf.*found `recall_itmecf`"):
+        check_recall({"item_odd_score": item_odd_score}, ["personal", "itemcf"])
+
+
+def test_the_id_covers_every_module_through_which_a_value_goes() -> None:
+    names = {path.name for path in computing_modules()}
+    assert {"user.py", "matrix.py", "snapshot.py", "offline.py", "catalog.py", "tables.py", "spark.py"} <= names
+    assert not {"errors.py", "redis_reader.py", "packed.py"} & names

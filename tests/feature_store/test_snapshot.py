@@ -8,10 +8,12 @@ import json
 import numpy as np
 import pytest
 
+from feature_store.engine.duckdb import DuckDb
 from feature_store.errors import ArchiveError, FeatureSetMismatchError
+from feature_store.offline import Archive
 from feature_store.registry import feature_set_id, stored_features
 from feature_store.snapshot import arrays_of, compute_snapshot, read_snapshot, write_snapshot
-from tests.feature_store.archive import NOW, TODAY, Shop, event, item, known, open_shop, random_shop, user
+from tests.feature_store.archive import NOW, TODAY, Shop, event, item, known, moment, open_shop, random_shop, user
 
 
 def files(folder) -> dict[str, bytes]:
@@ -100,6 +102,26 @@ def test_who_and_what_came_later_is_not_there_yet(tmp_path) -> None:
     assert len(history.item) == 1
     assert sorted(known(archive, TODAY + dt.timedelta(days=1))[0].users) == ["anna", "zoe"]
     archive.close()
+
+
+def test_what_is_off_sale_and_who_has_left_is_known_as_of_the_day(tmp_path) -> None:
+    """What a user bought before still counts for the item; item and user come back when their rows say so."""
+    left, back = {"updated_at": moment(2.5)}, {"updated_at": moment(0.5)}
+    shop = Shop(
+        [event("bert", "tea", 5), event("anna", "soap", 5)],
+        [item("tea"), item("soap"), item("soap", available=0, **left), item("soap", available=1, **back)],
+        [user("anna", active=1), user("bert"), user("bert", active=0, **left), user("bert", **back)],
+    )
+    shop.write(tmp_path / "clean")
+    for days_ago, on_sale, users in ((4, True, ["anna", "bert"]), (1, False, ["anna"]), (0, True, ["anna", "bert"])):
+        archive = Archive(tmp_path / "clean", TODAY - dt.timedelta(days=days_ago), engine=DuckDb(threads=1))
+        snapshot, _ = known(archive, TODAY - dt.timedelta(days=days_ago))
+        catalog = snapshot.item_side.catalog
+        assert catalog.available[catalog.rows_of_ids(["tea", "soap"])].tolist() == [True, on_sale]
+        assert snapshot.users.tolist() == users
+        buyers = [feature.name for feature in stored_features("item")].index("item_buyer_count")
+        assert snapshot.item_side.items[catalog.rows_of_ids(["tea"])[0], buyers] == 1
+        archive.close()
 
 
 def test_a_folder_that_is_not_there_says_what_to_run(tmp_path) -> None:

@@ -15,7 +15,7 @@ from monitoring import names
 
 GRAFANA = Path(__file__).resolve().parents[2] / "monitoring/grafana"
 DASHBOARDS = sorted(GRAFANA.glob("dashboards/*.json"))
-METRICS = {metric.name: metric for metric in (*names.SERVING, *names.PIPELINE)}
+METRICS = {metric.name: metric for metric in (*names.SERVING, *names.PIPELINE, *names.QUALITY)}
 
 
 def panels(dashboard: Path) -> list[dict]:

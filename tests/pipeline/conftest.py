@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline.configuration import load_settings
 from pipeline.day_run import STAGES, load_stage
 from pipeline.demo.shop import load_demo_shop
-from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pipeline.settings import Settings
 
 DAY = dt.date(2017, 11, 5)
 SMALL: dict[str, Any] = {"training": {"weeks": 2, "trees": 10, "min_rows_per_leaf": 20}}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.atomic import atomic_file, atomic_folder, sweep, write_text
+from pipeline.atomic import atomic_file, atomic_files, atomic_folder, sweep, write_text
 
 
 class InterruptedWriteError(Exception):
@@ -30,6 +31,23 @@ def test_an_error_leaves_the_old_file_and_nothing_aside(tmp_path):
         raise InterruptedWriteError
     assert (tmp_path / "a.txt").read_text() == "old"
     assert names(tmp_path) == ["a.txt"]
+
+
+def test_files_take_their_places_together(tmp_path):
+    write_text(tmp_path / "a.txt", "old")
+    with atomic_files() as files, ThreadPoolExecutor(1) as pool:
+        files.write(tmp_path / "a.txt", b"new")
+        files.write(tmp_path / "b.txt", b"new")
+        assert (tmp_path / "a.txt").read_text() == "old"
+        files.place(pool)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "new", "b.txt": "new"}
+
+
+def test_files_that_never_took_their_places_are_gone(tmp_path):
+    with atomic_files() as files:
+        files.write(tmp_path / "a.txt", b"new")
+        assert len(names(tmp_path)) == 1
+    assert names(tmp_path) == []
 
 
 def test_a_folder_replaces_the_old_one_whole(tmp_path):

@@ -76,6 +76,7 @@ def test_evaluate_prints_the_release_beside_every_baseline(finished):
     report = json.loads(done.stdout)
     assert list(report["models"]) == [
         "release", "popular 30d", "frequency", "frequency 30d", "frequency 90d", "implicit ALS", "implicit item-kNN",
+        "TIFU-KNN", "UP-CF@r",
     ]  # fmt: skip
     assert {"recall@10", "recall@20", "ndcg@10", "ndcg@20", "hit@10"} <= set(report["models"]["release"])
     assert report["judged"] == ["2017-11-06", "2017-11-12"]
@@ -90,6 +91,7 @@ def test_evaluate_prints_the_release_beside_every_baseline(finished):
         (["config"], {"VITRINE_SED": "1"}, "SettingsError: VITRINE_SED"),
         (["features", "item_luck"], {}, "SettingsError: feature: expected a feature"),
         (["rollback", "20170101-deadbeef"], {}, "ReleaseError"),
+        (["restore"], {}, "RestoreError: restore: expected a copy"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_1(tmp_path, arguments, environment, message):

@@ -15,6 +15,7 @@ import pytest
 
 from feature_store.errors import VitrineError
 from feature_store.online.connect import open_reader
+from feature_store.snapshot import read_snapshot
 from pipeline.day_run import SOURCE_STAGES, STAGES, load_stage, run, run_and_record
 from pipeline.recommender.recommend import Request, recommend
 from pipeline.recommender.release import current, load_release
@@ -27,7 +28,7 @@ KILLED = """
 import datetime as dt, json, os, signal, sys
 from pathlib import Path
 from pipeline.day_run import STAGES, load_stage
-from pipeline.settings import load_settings
+from pipeline.configuration import load_settings
 
 work, victim, renames = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 settings = load_settings(arguments={**json.loads(sys.argv[4]), "work_dir": work})
@@ -51,7 +52,7 @@ KILLED_WHEN_WRITING = """
 import datetime as dt, json, os, signal, sys
 from pathlib import Path
 from pipeline import knowledge
-from pipeline.settings import load_settings
+from pipeline.configuration import load_settings
 from pipeline.stages import sync
 
 settings = load_settings(arguments={**json.loads(sys.argv[2]), "work_dir": Path(sys.argv[1])})
@@ -86,10 +87,10 @@ def kill_in(stage: str, work: Path, renames: int) -> int | None:
 
 
 def content(folder: Path) -> dict[str, str]:
-    """Every partition and release below a work folder, by the bytes it holds."""
+    """Every partition and release below a work folder, by the bytes it holds; the gate's decision holds a duration."""
     layers = ("raw", "clean", "features", "train", "recall", "evaluation", "releases")
     paths = [path for layer in layers for path in sorted((folder / layer).rglob("*"))]
-    files = [path for path in paths if path.is_file() and path.name != ".pointer.lock"]
+    files = [path for path in paths if path.is_file() and path.name not in (".pointer.lock", "decision.json")]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -110,8 +111,7 @@ def answer(settings, user: str):
 
 
 def a_user(settings) -> str:
-    golden = next((settings.releases / current(settings.releases)).glob("golden_requests.jsonl"))
-    return json.loads(golden.read_text().splitlines()[0])["user_id"]
+    return str(read_snapshot(settings.workspace.features(DAY)).users[0])
 
 
 def test_the_same_day_and_settings_give_the_same_bytes(finished_run, tmp_path):

@@ -18,7 +18,7 @@ import datetime as dt, json, os, shutil, sys
 from pathlib import Path
 from feature_store.errors import VitrineError
 from pipeline.day_run import load_stage
-from pipeline.settings import load_settings
+from pipeline.configuration import load_settings
 from tests.pipeline.test_day_run import content
 
 source, disk, stage, day, room = sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5])

@@ -16,7 +16,7 @@ DAY = dt.date(2017, 11, 5)
 HOLDER = """
 import datetime as dt, sys
 from pathlib import Path
-from pipeline.settings import load_settings
+from pipeline.configuration import load_settings
 from pipeline.locks import day_lock
 with day_lock(dt.date(2017, 11, 5), load_settings(arguments={"work_dir": Path(sys.argv[1])})):
     print("held", flush=True)

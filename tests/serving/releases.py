@@ -16,6 +16,7 @@ from feature_store.online.connect import open_writer
 from feature_store.online.store import UserRecord, Version
 from feature_store.registry import feature_set_id, ranker_features, stored_features
 from feature_store.schema import LEVELS
+from feature_store.text import text_vectors
 from pipeline.recommender import release as releases
 from pipeline.recommender.recall import SOURCES
 from pipeline.recommender.recall.source import Asker
@@ -53,8 +54,8 @@ def publish(folder: Path, name: str, settings: Settings, *, feature_set: str | N
     )
     for source_name, source in SOURCES.items():
         releases.save_arrays(target / "recall" / source_name, source.fit(history, catalog, AS_OF).arrays())
-    groups = len(catalog.names["category"])
-    side = ItemSide(catalog, defaults("item", len(catalog)), defaults("category", groups))
+    groups = [defaults(level, len(catalog.names[level])) for level in ("category", "brand")]
+    side = ItemSide(catalog, defaults("item", len(catalog)), *groups, text_vectors(catalog))
     releases.save_items(target / "items", side)
     everybody = releases.load_recall(target / "recall")["popular"].candidates(Asker(empty_history(), AS_OF), 5)
     releases.save_arrays(target / "popular", {"items": everybody.items, "scores": everybody.scores})

@@ -8,6 +8,8 @@ from pipeline.recommender.baselines.als import AlsLists
 from pipeline.recommender.baselines.frequency import FrequencyLists
 from pipeline.recommender.baselines.itemknn import ItemKnnLists
 from pipeline.recommender.baselines.popular import PopularLists
+from pipeline.recommender.baselines.tifuknn import TifuKnnLists
+from pipeline.recommender.baselines.upcf import UpCfLists
 
 if TYPE_CHECKING:
     from pipeline.recommender.baselines.lists import Baseline
@@ -19,4 +21,6 @@ BASELINES: tuple[Baseline, ...] = (
     FrequencyLists(half_life_days=90.0),
     AlsLists(),
     ItemKnnLists(),
+    TifuKnnLists(),
+    UpCfLists(),
 )

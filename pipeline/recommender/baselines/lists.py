@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pipeline.recommender.metrics import PADDING
+from pipeline.evaluation.metrics import PADDING
 from pipeline.recommender.recall.interest import Decay
 from pipeline.recommender.recall.popular import popularity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
     from scipy import sparse
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 UNDECAYED = Decay(half_lives_days=(np.inf,), shares=(1.0,))
 """Every basket counts 1 however old it is."""
 POPULAR_DAYS = 30
+_CELLS = 8_000_000
+"""Scores held in memory at once: 64 MB."""
 
 
 class Baseline(Protocol):
@@ -68,3 +70,10 @@ def top(scores: sparse.csr_array, k: int) -> list[NDArray[np.int32]]:
         order = np.lexsort((items, -values))
         ranked.append(items[order[values[order] > 0][:k]].astype(np.int32))
     return ranked
+
+
+def blocks(users: NDArray[np.integer], items: int) -> Iterator[NDArray[np.integer]]:
+    """`users` (n,) in parts for which a score of every item fits into memory."""
+    size = max(_CELLS // max(items, 1), 1)
+    for start in range(0, len(users), size):
+        yield users[start : start + size]

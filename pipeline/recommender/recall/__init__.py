@@ -7,8 +7,11 @@ user, among the first 200 new items that it offers, as a share of all purchases 
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from feature_store.registry import check_recall, code_id, registry
 from pipeline.recommender.recall.category import Category
 from pipeline.recommender.recall.itemcf import ItemCF
 from pipeline.recommender.recall.personal import Personal
@@ -23,3 +26,12 @@ if TYPE_CHECKING:
 SOURCES: Mapping[str, type[RecallSource]] = {
     source.name: source for source in (Personal, ItemCF, UserCF, Category, Popular)
 }
+
+check_recall(registry(), SOURCES)  # a feature of a source that does not exist would be its default for ever
+
+
+@cache
+def recall_code() -> str:
+    """The id of the code that fits and asks recall sources: their scores are features, and fill indexes of releases."""
+    root = Path(__file__).parent
+    return code_id(sorted(root.glob("*.py")), root)

@@ -62,7 +62,7 @@ class Category(RecallSource):
         as_of: int,
         config: CategoryConfig = CategoryConfig(),
     ) -> Self:
-        users = popularity(history, len(catalog), as_of, config.popularity)
+        users = popularity(history, len(catalog), as_of, config.popularity) * catalog.available
         group_of_item, groups = _stacked(catalog, config.levels)
         return cls(
             group_of_item,

@@ -96,3 +96,10 @@ def tastes(history: History, items: int, as_of: int, decay: Decay) -> sparse.csr
     matrix: sparse.csr_array = pairs.tocsr()
     matrix.sort_indices()
     return matrix
+
+
+def of_items(interest: sparse.csr_array, kept: NDArray[np.bool_]) -> sparse.csr_array:
+    """`interest` (users, items) without the items that are not `kept` (items,); the shape stays."""
+    entries = kept[interest.indices]
+    row_ends = np.concatenate([[0], np.cumsum(entries)])[interest.indptr]
+    return sparse.csr_array((interest.data[entries], interest.indices[entries], row_ends), shape=interest.shape)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy import sparse
 
-from pipeline.recommender.recall.interest import HABIT, Decay, taste, tastes
+from pipeline.recommender.recall.interest import HABIT, Decay, of_items, taste, tastes
 from pipeline.recommender.recall.postings import Postings, joined, strongest
 from pipeline.recommender.recall.source import Asker, Candidates, RecallSource, best, best_rows
 
@@ -71,7 +71,7 @@ class ItemCF(RecallSource):
     ) -> Self:
         interest = tastes(history, len(catalog), as_of, config.decay)
         asker_items = np.array([config.asker_items], np.int64)
-        return cls(similar_items(interest, config), config.decay.array(), asker_items)
+        return cls(similar_items(interest, catalog.available, config), config.decay.array(), asker_items)
 
     def candidates(self, asker: Asker, k: int) -> Candidates:
         """The items nearest to all that the asker has, none without history."""
@@ -91,20 +91,18 @@ class ItemCF(RecallSource):
         )
 
 
-def similar_items(interest: sparse.csr_array, config: ItemCFConfig) -> Postings:
-    """The nearest items of every item, from users' interest (users, items), block by block of items."""
+def similar_items(interest: sparse.csr_array, available: NDArray[np.bool_], config: ItemCFConfig) -> Postings:
+    """The nearest available items of every item, from users' interest (users, items), block by block of items."""
     by_user = _normalised(_supported(interest, config.min_users), config)
     by_item = by_user.T.tocsr()
-    blocks = _blocks(by_item, by_user, config.block_products)
-    return joined([strongest(_others(by_item[rows] @ by_user, rows.start), config.neighbours) for rows in blocks])
+    blocks, offered = _blocks(by_item, by_user, config.block_products), of_items(by_user, available)
+    return joined([strongest(_others(by_item[rows] @ offered, rows.start), config.neighbours) for rows in blocks])
 
 
 def _supported(interest: sparse.csr_array, min_users: int) -> sparse.csr_array:
     """`interest` without the items that fewer than `min_users` users want."""
     users = np.bincount(interest.indices, minlength=interest.shape[1])
-    kept = users[interest.indices] >= min_users
-    row_ends = np.concatenate([[0], np.cumsum(kept)])[interest.indptr]
-    return sparse.csr_array((interest.data[kept], interest.indices[kept], row_ends), shape=interest.shape)
+    return of_items(interest, users >= min_users)
 
 
 def _normalised(interest: sparse.csr_array, config: ItemCFConfig) -> sparse.csr_array:

@@ -32,32 +32,36 @@ class PersonalConfig:
 
 @dataclass(frozen=True)
 class Personal(RecallSource):
-    """The asker's own items by decayed frequency; the index is nothing but the decay.
+    """The asker's own items by decayed frequency; the index is the decay, and what is on sale.
 
-    decay: (2, half-lives), as `Decay.array`
+    decay: (2, half-lives), as `Decay.array`; available: (items,), empty where the release does not know
     """
 
     name: ClassVar[str] = "personal"
     decay: NDArray[np.float64]
+    available: NDArray[np.bool_]
 
     @classmethod
     def fit(
         cls,
         history: History,  # noqa: ARG003 - what others did says nothing of a habit
-        catalog: Catalog,  # noqa: ARG003
+        catalog: Catalog,
         as_of: int,  # noqa: ARG003
         config: PersonalConfig = PersonalConfig(),
     ) -> Self:
-        return cls(config.decay.array())
+        return cls(config.decay.array(), catalog.available)
 
     def candidates(self, asker: Asker, k: int) -> Candidates:
         """The asker's own items, none without history. Scores are baskets, each worth less the older it is."""
         items, interest = taste(asker.history, asker.asked_at, Decay.from_array(self.decay))
+        if len(self.available):
+            interest = interest * self.available[items]
         return best(items, interest, k)
 
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:
-        return {"decay": self.decay}
+        return {"decay": self.decay, "available": self.available}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Self:
-        return cls(np.asarray(arrays["decay"], np.float64))
+        available = arrays.get("available", np.empty(0, bool))
+        return cls(np.asarray(arrays["decay"], np.float64), np.asarray(available, bool))

@@ -46,7 +46,7 @@ class Popular(RecallSource):
         as_of: int,
         config: PopularConfig = PopularConfig(),
     ) -> Self:
-        users = popularity(history, len(catalog), as_of, config.decay)
+        users = popularity(history, len(catalog), as_of, config.decay) * catalog.available
         ranked = best_rows(users, len(catalog))
         return cls(ranked.items, ranked.scores)
 

@@ -45,7 +45,10 @@ class RecallSource(Protocol):
 
     @classmethod
     def fit(cls, history: History, catalog: Catalog, as_of: int) -> Self:
-        """Learn from every event before `as_of` (seconds since 1970 UTC); `history` holds no later one."""
+        """Learn from every event before `as_of` (seconds since 1970 UTC); `history` holds no later one.
+
+        What is off sale still tells what its buyers like, and is itself never offered.
+        """
 
     def candidates(self, asker: Asker, k: int) -> Candidates:
         """At most `k` items for the asker; may be fewer, or none for a user without history."""

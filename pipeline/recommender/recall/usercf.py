@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from pipeline.recommender.recall.interest import HABIT, KIND_WEIGHTS, Decay, taste, tastes
+from pipeline.recommender.recall.interest import HABIT, KIND_WEIGHTS, Decay, of_items, taste, tastes
 from pipeline.recommender.recall.postings import Postings, strongest
 from pipeline.recommender.recall.source import Asker, Candidates, RecallSource, best, best_rows
 
@@ -79,7 +79,7 @@ class UserCF(RecallSource):
         vectors = tastes(history, len(catalog), as_of, config.decay)
         users = np.bincount(vectors.indices, minlength=len(catalog))
         rarity = np.log((1 + history.users) / (1 + users)).astype(np.float32)
-        recent = tastes(history, len(catalog), as_of, config.recent)
+        recent = of_items(tastes(history, len(catalog), as_of, config.recent), catalog.available)
         recent.data = np.log1p(recent.data)
         return cls(
             strongest(_directions(vectors, rarity).T.tocsr(), config.users_per_item),

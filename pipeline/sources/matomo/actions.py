@@ -69,7 +69,7 @@ class Actions:
                 piece,
                 slot=slot,
                 position=_position(row.rec_position),
-                request_id=row.rec_request or target,
+                request_id=row.rec_request or target or None,
             )
 
     def facts(self, row: sa.Row[Any]) -> Iterator[Row]:
@@ -125,4 +125,4 @@ def _event(row: sa.Row[Any], kind: str, item: str, **more: Any) -> Row:  # noqa:
 
 
 def _fact(row: sa.Row[Any]) -> Row:
-    return {"fact_id": f"{row.idsite}:action:{row.idlink_va}", "revenue": None}
+    return {"fact_id": f"{row.idsite}:action:{row.idlink_va}", "goal": None, "revenue": None}

@@ -55,12 +55,16 @@ def basket_row(row: sa.Row[Any], lines: Iterable[sa.Row[Any]]) -> Row:
     }
 
 
-def goal_row(row: sa.Row[Any]) -> Row:
-    """A conversion of an ordinary goal; `buster` tells apart those of one visit."""
+def goal_row(row: sa.Row[Any], names: Mapping[tuple[int, int], str]) -> Row:
+    """A conversion of an ordinary goal; `buster` tells apart those of one visit.
+
+    names: (site, number) -> the goal's name
+    """
     return {
         "fact_id": f"{row.idsite}:goal:{row.idvisit}:{row.idgoal}:{row.buster}",
         "kind": "goal",
-        "text": str(row.idgoal),
+        "text": names.get((row.idsite, row.idgoal)),
+        "goal": row.idgoal,
         "results": None,
         "revenue": row.revenue,
     }

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from feature_store.schema import EVENTS, PURCHASE
+from feature_store.schema import ANONYMOUS, EVENTS, EXPOSURE, PURCHASE
 from pipeline.sources.canonical import arrow_schema
 
 if TYPE_CHECKING:
@@ -79,6 +79,11 @@ def _told_by_the_shop(events: pa.Table, mapping: MatomoMapping, shop_orders: Abs
     return pc.and_(purchases, pc.is_in(events["order_id"], value_set=pa.array(sorted(shop_orders), pa.string())))
 
 
+def _nobody(visitors: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Visitors as user ids that no login can be."""
+    return pc.binary_join_element_wise(ANONYMOUS, visitors, "")
+
+
 def _nothing(events: pa.Table) -> pa.ChunkedArray:
     return pc.is_null(events["event_id"])
 
@@ -94,12 +99,13 @@ def _canonical(rows: pa.Table) -> pa.Table:
         "event_id": rows["event_id"],
         "kind": rows["kind"],
         "time": rows["time"],
-        "user_id": pc.coalesce(rows["user_id"], rows["visitor_id"]),
+        "user_id": pc.coalesce(rows["user_id"], _nobody(rows["visitor_id"])),
         "item_id": rows["item_id"],
         "basket_id": pc.if_else(bought, order, visit),
         "quantity": rows["quantity"],
         "value": paid,
         "discount": pa.array(np.zeros(len(rows))),
+        **{name: rows[name] for name in EXPOSURE},
         "updated_at": rows["updated_at"],
     }
     table = pa.table([columns[name] for name in EVENTS.columns], schema=arrow_schema(EVENTS))

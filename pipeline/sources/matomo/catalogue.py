@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from pipeline.errors import SourceError
+from pipeline.sources.matomo.codes import unescaped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from pipeline.sources.introspect import SeenTable
     from pipeline.sources.matomo.mapping import MatomoMapping
 
-_NEEDED: dict[str, tuple[str, ...]] = {
+NEEDED: dict[str, tuple[str, ...]] = {
     "site": ("idsite",),
     "log_action": ("idaction", "name", "type"),
     "log_visit": ("idvisit", "idsite", "idvisitor", "visit_last_action_time"),
@@ -23,7 +25,7 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "log_conversion_item": ("idvisit", "idorder", "idaction_sku", "server_time", "price", "quantity", "deleted"),
 }
 """Columns of Matomo's core in every version since 3; all others are optional."""
-_OPTIONAL_TABLES = ("custom_dimensions",)
+OPTIONAL_TABLES = ("custom_dimensions", "goal", "option")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,12 @@ class Catalogue:
         return [source.c[name] if name in source.c else sa.null().label(name) for name in names]
 
 
+def catalogue_of(seen: Mapping[str, SeenTable], prefix: str) -> Catalogue:
+    """The tables of one installation among those of a database, whatever they lack."""
+    names = [name for name in (*NEEDED, *OPTIONAL_TABLES) if prefix + name in seen]
+    return Catalogue({name: sa.table(prefix + name, *map(sa.column, seen[prefix + name].columns)) for name in names})
+
+
 def read_catalogue(connection: sa.Connection, mapping: MatomoMapping) -> Catalogue:
     """Ask the database's own catalogue.
 
@@ -50,17 +58,17 @@ def read_catalogue(connection: sa.Connection, mapping: MatomoMapping) -> Catalog
     inspector = sa.inspect(connection)
     present = set(inspector.get_table_names()) | set(inspector.get_view_names())
     columns = {}
-    for name in (*_NEEDED, *_OPTIONAL_TABLES):
+    for name in (*NEEDED, *OPTIONAL_TABLES):
         if mapping.prefix + name in present:
             columns[name] = frozenset(column["name"] for column in inspector.get_columns(mapping.prefix + name))
-        elif name in _NEEDED:
+        elif name in NEEDED:
             raise SourceError(
                 "Matomo's database",
                 expected=f"a table `{mapping.prefix}{name}`",
                 found=f"the tables {', '.join(sorted(present))}" if present else "no tables",
                 remedy="Set `prefix` in the mapping to Matomo's tables_prefix, or grant SELECT on the table.",
             )
-    for name, needed in _NEEDED.items():
+    for name, needed in NEEDED.items():
         if missing := sorted(set(needed) - columns[name]):
             raise SourceError(
                 f"Matomo's table `{mapping.prefix}{name}`",
@@ -84,6 +92,24 @@ def _require_sites(connection: sa.Connection, catalogue: Catalogue, mapping: Mat
             found=f"the sites {', '.join(map(str, sorted(known))) or 'none'}",
             remedy="Mend `sites` in the mapping.",
         )
+
+
+def core_version(connection: sa.Connection, catalogue: Catalogue) -> str | None:
+    """Matomo's version, to be told: what is read is decided by the columns that there are; none: no grant on it."""
+    if "option" not in catalogue.tables:
+        return None
+    table = catalogue.table("option")
+    query = sa.select(table.c.option_value).where(table.c.option_name == "version_core")
+    found = connection.execute(query).scalar()
+    return None if found is None else str(found)
+
+
+def goal_names(connection: sa.Connection, catalogue: Catalogue) -> dict[tuple[int, int], str]:
+    """(site, number) -> name of every goal, deleted ones too: their conversions stay."""
+    if "goal" not in catalogue.tables:
+        return {}
+    query = sa.select(*catalogue.select("goal", ("idsite", "idgoal", "name")))
+    return {(site, goal): unescaped(name) or "" for site, goal, name in connection.execute(query)}
 
 
 def dimension_columns(connection: sa.Connection, catalogue: Catalogue, names: Iterable[str]) -> dict[int, list[str]]:

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
-import time
-from typing import TYPE_CHECKING
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, TypeVar
 
 from feature_store.schema import EVENTS
 from pipeline.errors import SettingsError
 from pipeline.progress import track
-from pipeline.sources.archive import RAW, damaged_days, remove_unknown, write_partitions
-from pipeline.sources.canonical import arrow_schema
-from pipeline.sources.forgotten import Forgotten
-from pipeline.sources.intake import MEND, NEW
-from pipeline.sources.ledger import Extraction, Ledger, Partition
+from pipeline.sources.archive import RAW, damaged_days, remove_unknown
+from pipeline.sources.intake import BACKFILL, MEND, NEW, Taken, start_of
+from pipeline.sources.ledger import Extraction, Ledger
 from pipeline.sources.matomo.changes import ONE_DAY, Reached, days_to_read, highest_ids
+from pipeline.sources.matomo.day import take_day
 from pipeline.sources.matomo.joining import join_events
 from pipeline.sources.matomo.mapping import load_matomo_mapping
 from pipeline.sources.matomo.reader import matomo_url, open_matomo
-from pipeline.sources.matomo.reconcile import changed_days, held_by_day, prepare, remember
+from pipeline.sources.matomo.reconcile import changed_days, prepare
 from pipeline.sources.matomo.tables import EVENTS as MATOMO_EVENTS
 from pipeline.sources.matomo.tables import MATOMO_TABLES
-from pipeline.sources.reconcile import RECONCILE, is_due
+from pipeline.sources.reconcile import RECONCILE, Reconciliation, is_due
 from pipeline.sources.watermark import move_watermark, watermark
 
 if TYPE_CHECKING:
-    from feature_store.schema import Table
+    import datetime as dt
+    from collections.abc import Callable
+
     from pipeline.settings import Settings
     from pipeline.sources.mapping import SourceMapping
     from pipeline.sources.matomo.reader import MatomoSource
     from pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
+Found = TypeVar("Found")
 _IDS = """
 CREATE TABLE IF NOT EXISTS matomo_ids (source TEXT PRIMARY KEY, action INTEGER NOT NULL, visit INTEGER NOT NULL)
 """
@@ -63,8 +61,25 @@ def bring_up_matomo(
     with open_matomo(url, mapping) as source:
         counts = extract_matomo(source, ledger, settings.workspace, run_day, last_day)
         if is_due(ledger, MATOMO_EVENTS.name, settings.extract.reconcile_every):
-            counts["matomo_days_repaired"] = len(reconcile_matomo(source, ledger, settings.workspace, run_day))
+            found = reconcile_matomo(source, ledger, settings.workspace, run_day)
+            counts["matomo_days_repaired"] = len(found.written)
     return counts | join_events(ledger, settings.workspace, mapping)
+
+
+def mend_matomo(settings: Settings, ledger: Ledger, mend: Callable[[MatomoSource], Found]) -> Found | None:
+    """What `mend` does to the archive of the Matomo that the settings name; raw `events` follow. None: there is none.
+
+    Raises:
+        SourceError: Matomo cannot be reached, or lacks a table, a column or a site.
+    """
+    url = matomo_url(settings)
+    if url is None:
+        return None
+    mapping = load_matomo_mapping(settings)
+    with open_matomo(url, mapping) as source:
+        found = mend(source)
+    join_events(ledger, settings.workspace, mapping)
+    return found
 
 
 def extract_matomo(
@@ -79,7 +94,7 @@ def extract_matomo(
         SourceError: the database fails; days that were written stay, the watermark does not move.
     """
     _prepare(ledger)
-    end = _start_of(last_day + ONE_DAY)
+    end = start_of(last_day + ONE_DAY)
     days = set(days_to_read(source, _reached(ledger, source.mapping.name), end))
     for name in MATOMO_TABLES:
         known = ledger.partitions(RAW, name)
@@ -88,65 +103,78 @@ def extract_matomo(
     ids = highest_ids(source)
     counts = dict.fromkeys(MATOMO_TABLES, 0)
     for day in track(sorted(days), "extracting Matomo"):
-        for name, rows in _read_day(source, ledger, workspace, run_day, day).items():
-            counts[name] += rows
+        for name, taken in take_day(source, ledger, workspace, run_day, day, MEND).items():
+            counts[name] += taken.rows
     if days:
-        _move(ledger, source, min(end, _start_of(max(days) + ONE_DAY)), ids, run_day, counts[MATOMO_EVENTS.name])
+        _move(ledger, source, min(end, start_of(max(days) + ONE_DAY)), ids, run_day, counts[MATOMO_EVENTS.name])
     log.info("Matomo extracted", extra={"days": len(days), **counts})
     return counts
 
 
-def reconcile_matomo(source: MatomoSource, ledger: Ledger, workspace: Workspace, run_day: dt.date) -> list[dt.date]:
-    """Read again the days of which Matomo holds something else than when they were read; which they were."""
+def backfill_matomo(
+    source: MatomoSource, ledger: Ledger, workspace: Workspace, run_day: dt.date, first: dt.date, last: dt.date
+) -> dict[str, Taken]:
+    """Read the days `first` to `last` again and replace them; per table what that changed. No watermark moves."""
     _prepare(ledger)
-    days = changed_days(ledger, source)
-    for day in track(days, "repairing Matomo"):
-        _read_day(source, ledger, workspace, run_day, day)
-    if through := watermark(ledger, source.mapping.name, MATOMO_EVENTS.name):
-        entry = Extraction(
-            source.mapping.name, MATOMO_EVENTS.name, run_day, through, through, 0, 0.0, through, through, RECONCILE
-        )
-        with ledger.transaction():
-            ledger.record_extraction(entry)
-    if days:
-        log.warning("Matomo had changed behind the overlap, repaired", extra={"days": [str(day) for day in days]})
-    return days
+    totals = {name: Taken() for name in MATOMO_TABLES}
+    days = [first + number * ONE_DAY for number in range((last - first).days + 1)]
+    for day in track(days, "extracting Matomo"):
+        _add(totals, take_day(source, ledger, workspace, run_day, day, BACKFILL))
+    return totals
+
+
+def reconcile_matomo(
+    source: MatomoSource,
+    ledger: Ledger,
+    workspace: Workspace,
+    run_day: dt.date,
+    first: dt.date | None = None,
+    last: dt.date | None = None,
+) -> Reconciliation:
+    """Compare every day, or those from `first` to `last`, with what it held when it was read; read again what differs.
+
+    Rows are those of Matomo's log tables; inserted, updated and deleted are those of the archive.
+    """
+    _prepare(ledger)
+    compared, differences = changed_days(ledger, source, first, last)
+    result = Reconciliation(source.mapping.name, rows=compared, differences=differences)
+    result.written = [difference.day for difference in differences]
+    totals = {name: Taken() for name in MATOMO_TABLES}
+    for day in track(result.written, "repairing Matomo"):
+        _add(totals, take_day(source, ledger, workspace, run_day, day, RECONCILE))
+    for taken in totals.values():
+        result.inserted, result.updated = result.inserted + taken.inserted, result.updated + taken.updated
+        result.deleted += taken.deleted
+    _record_comparison(ledger, source, run_day, result)
+    if differences:
+        found = list(map(str, differences))
+        log.warning("Matomo had changed behind the overlap, repaired", extra={"differences": found})
+    return result
+
+
+def _record_comparison(ledger: Ledger, source: MatomoSource, run_day: dt.date, result: Reconciliation) -> None:
+    name = source.mapping.name
+    through, note = watermark(ledger, name, MATOMO_EVENTS.name), "; ".join(map(str, result.differences))
+    if through is None:
+        return
+    entry = Extraction(
+        name, MATOMO_EVENTS.name, run_day, through, through, result.rows, 0.0, through, through, RECONCILE, note=note
+    )
+    with ledger.transaction():
+        ledger.record_extraction(entry)
+
+
+def _add(totals: dict[str, Taken], read: dict[str, Taken]) -> None:
+    for name, taken in read.items():
+        total = totals[name]
+        total.written |= taken.written
+        for number in ("rows", "inserted", "updated", "deleted", "duplicates"):
+            setattr(total, number, getattr(total, number) + getattr(taken, number))
 
 
 def _prepare(ledger: Ledger) -> None:
     ledger.connection.execute(_IDS)
     prepare(ledger)
-
-
-def _read_day(
-    source: MatomoSource, ledger: Ledger, workspace: Workspace, run_day: dt.date, day: dt.date
-) -> dict[str, int]:
-    """Put one day in place, in all tables at once as far as the ledger tells."""
-    started, (start, end) = time.perf_counter(), (_start_of(day), _start_of(day + ONE_DAY))
-    pages: dict[str, list[pa.Table]] = {name: [] for name in MATOMO_TABLES}
-    forgotten = Forgotten(ledger)
-    for table, page in source.read(start, end):
-        pages[table.name].append(forgotten.without(table.name, page))
-    written: dict[str, dict[dt.date, Partition]] = {}
-    for name, table in MATOMO_TABLES.items():
-        written[name] = write_partitions(workspace, RAW, name, [(day, _ordered(pages.pop(name), table))])
-    seconds = round(time.perf_counter() - started, 3)
-    held = held_by_day(source, start, end)
-    with ledger.transaction():
-        remember(ledger, source, day, held)
-        for name, partitions in written.items():
-            rows, before = partitions[day].rows, watermark(ledger, source.mapping.name, name)
-            ledger.record_partitions(RAW, name, partitions)
-            ledger.record_extraction(
-                Extraction(source.mapping.name, name, run_day, start, end, rows, seconds, before, before, MEND)
-            )
-    return {name: partitions[day].rows for name, partitions in written.items()}
-
-
-def _ordered(pages: list[pa.Table], table: Table) -> pa.Table:
-    """The same rows in the same order, however they came."""
-    rows = pa.concat_tables([arrow_schema(table).empty_table(), *pages])
-    return rows.sort_by([(name, "ascending") for name in (table.cursor, *table.key)])
 
 
 def _reached(ledger: Ledger, name: str) -> Reached | None:
@@ -169,7 +197,3 @@ def _move(
         for table in MATOMO_TABLES:
             move_watermark(ledger, name, table, after)
         ledger.connection.execute("INSERT OR REPLACE INTO matomo_ids VALUES (?, ?, ?)", (name, *ids))
-
-
-def _start_of(day: dt.date) -> dt.datetime:
-    return dt.datetime.combine(day, dt.time(), dt.UTC)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.sources.matomo.mapping import MatomoMapping
     from pipeline.workspace import Workspace
 
-VERSION = 1
+VERSION = 2
 """Raise it when `behaviour` makes other events of the same rows."""
 Days = dict["dt.date", "Partition"]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.configuration import config_folder
 from pipeline.errors import SettingsError
-from pipeline.settings import config_folder
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -43,7 +43,7 @@ class MatomoMapping(_Part):
     orders: Literal["shop", "matomo_where_missing"] = "shop"
     """`shop`: purchases are the business database's; `matomo_where_missing`: also Matomo's that it does not know."""
     anonymous_visitors: bool = False
-    """Whether events of visitors who never logged in reach the clean `events`, under their visitor id."""
+    """Whether events of visitors who never logged in reach the clean `events`, as `visitor:` and their visitor id."""
     slots: tuple[str, ...] = ()
     """Content names that are recommendation slots; none named: all are."""
     dimensions: Dimensions = Dimensions()

@@ -20,7 +20,7 @@ from pipeline.errors import SourceError
 from pipeline.sources.canonical import arrow_schema, canonical_column
 from pipeline.sources.connection import connection, database_errors
 from pipeline.sources.matomo import actions, baskets, visits
-from pipeline.sources.matomo.catalogue import Catalogue, dimension_columns, read_catalogue
+from pipeline.sources.matomo.catalogue import Catalogue, dimension_columns, goal_names, read_catalogue
 from pipeline.sources.matomo.codes import visitor
 from pipeline.sources.matomo.tables import BASKETS, EVENTS, FACTS, VISITS
 
@@ -47,6 +47,8 @@ class MatomoSource:
     catalogue: Catalogue
     dimensions: dict[int, list[str]]
     """Per site, the columns of slot position and request id, "" where there is none."""
+    goals: dict[tuple[int, int], str]
+    """(site, number) -> the name of a goal."""
 
     def read(self, start: dt.datetime, end: dt.datetime, page_rows: int = PAGE_ROWS) -> Iterator[Batch]:
         """What happened in the window: pages of `matomo_visits`, `matomo_events`, `matomo_facts`, `matomo_baskets`."""
@@ -78,7 +80,8 @@ class MatomoSource:
             yield from _tables(BASKETS, [baskets.basket_row(row, held) | who for row, who, held in filled])
             events = [each | who for row, who, held in filled for each in baskets.line_events(row, held, names)]
             yield from _tables(EVENTS, events)
-            yield from _tables(FACTS, [baskets.goal_row(row) | who for row, who in whose if not baskets.is_basket(row)])
+            reached = [baskets.goal_row(row, self.goals) | who for row, who in whose if not baskets.is_basket(row)]
+            yield from _tables(FACTS, reached)
 
     def _pages(
         self,
@@ -135,8 +138,9 @@ class MatomoSource:
         told = []
         for row in page:
             who = known.get(row.idvisit) or visits.Visitor(visitor(row.idvisitor), None)
-            ids = {"visit_id": row.idvisit, "visitor_id": who.visitor_id, "user_id": who.user_id}
-            told.append({"site": row.idsite, **ids, "time": row.server_time, "updated_at": row.server_time})
+            ids = {"visitor_id": who.visitor_id, "visitor_then": visitor(row.idvisitor), "user_id": who.user_id}
+            where = {"site": row.idsite, "visit_id": row.idvisit}
+            told.append({**where, **ids, "time": row.server_time, "updated_at": row.server_time})
         return told
 
 
@@ -198,4 +202,5 @@ def open_matomo(url: sa.URL, mapping: MatomoMapping) -> Iterator[MatomoSource]:
     with connection(url) as opened:
         catalogue = read_catalogue(opened, mapping)
         names = (mapping.dimensions.position, mapping.dimensions.request)
-        yield MatomoSource(url, opened, mapping, catalogue, dimension_columns(opened, catalogue, names))
+        columns = dimension_columns(opened, catalogue, names)
+        yield MatomoSource(url, opened, mapping, catalogue, columns, goal_names(opened, catalogue))

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from pipeline.sources.connection import database_errors
 from pipeline.sources.matomo.reader import ORDER, MatomoSource, written
+from pipeline.sources.reconcile import Difference, Side
 
 if TYPE_CHECKING:
     from pipeline.sources.ledger import Ledger
@@ -61,8 +62,12 @@ def prepare(ledger: Ledger) -> None:
     ledger.connection.execute(_DAYS)
 
 
-def changed_days(ledger: Ledger, source: MatomoSource) -> list[dt.date]:
-    """Days that were read and of which the source holds something else now, ascending; days of a purge are none."""
+def changed_days(
+    ledger: Ledger, source: MatomoSource, first: dt.date | None = None, last: dt.date | None = None
+) -> tuple[int, list[Difference]]:
+    """(rows compared, days that were read and of which the source holds something else now), ascending, on all days
+    or those from `first` to `last`; days of a purge are no difference.
+    """
     now = held_by_day(source)
     query = "SELECT day, held FROM matomo_days WHERE source = ? ORDER BY day"
     then = {day: json.loads(held) for day, held in ledger.connection.execute(query, (source.mapping.name,))}
@@ -71,4 +76,16 @@ def changed_days(ledger: Ledger, source: MatomoSource) -> list[dt.date]:
     purged = [day for day in changed if day <= oldest and then[day]]
     if purged:
         log.warning("Matomo purged its oldest visits, the archive keeps them", extra={"days": len(purged)})
-    return [dt.date.fromisoformat(day) for day in changed if day not in purged]
+    bounds = str(first or dt.date.min), str(last or dt.date.max)
+    within = [day for day in then if bounds[0] <= day <= bounds[1]]
+    found = [
+        Difference(source.mapping.name, dt.date.fromisoformat(day), _side(now.get(day, [])), _side(then[day]))
+        for day in within
+        if day in changed and day not in purged
+    ]
+    return sum(_side(now.get(day, [])).rows for day in within), found
+
+
+def _side(held: list[list[Any]]) -> Side:
+    """Rows of all log tables; what else is compared is in the checksum."""
+    return Side(sum(rows for _, _, rows, *_ in held), checksum=json.dumps(held))

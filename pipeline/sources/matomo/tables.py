@@ -1,6 +1,7 @@
 """What the raw archive keeps of Matomo: four tables, one row per fact, partitioned by the UTC day of `updated_at`.
 
-`visitor_id` is the visit's, 16 hex digits; `user_id` is the shop's own login, empty where nobody logged in.
+`visitor_id` is the visit's, 16 hex digits, `visitor_then` what the row itself was written under, which a login later in
+the visit does not change; `user_id` is the shop's own login, empty where nobody logged in.
 """
 
 from __future__ import annotations
@@ -10,7 +11,15 @@ from feature_store.schema import Column, Table
 _TEXT, _REAL, _TIME, _INTEGER = Column("text"), Column("real"), Column("time"), Column("integer")
 _MAYBE, _NUMBER = Column("text", nullable=True), Column("integer", nullable=True)
 _MONEY = Column("real", nullable=True)
-_WHO = {"site": _INTEGER, "visit_id": _INTEGER, "visitor_id": _TEXT, "user_id": _MAYBE}
+_WHO = {
+    "site": _INTEGER,
+    "visit_id": _INTEGER,
+    "visitor_id": _TEXT,
+    "visitor_then": _TEXT,
+    "user_id": _MAYBE,
+}
+VISITORS = ("visitor_id", "visitor_then")
+"""Columns that name a person's browser, or the login that took its place."""
 
 EVENTS = Table(
     "matomo_events",
@@ -38,7 +47,8 @@ FACTS = Table(
         "kind": Column("text", note="search, category or goal"),
         "time": _TIME,
         **_WHO,
-        "text": Column("text", nullable=True, note="keyword, category, or the goal's number"),
+        "text": Column("text", nullable=True, note="keyword, category, or the goal's name"),
+        "goal": Column("integer", nullable=True, note="the goal's number in its site"),
         "results": Column("integer", nullable=True, note="of a search; 0: nothing was found"),
         "revenue": _MONEY,
         "updated_at": _TIME,

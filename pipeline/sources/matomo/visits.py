@@ -59,6 +59,7 @@ def visit_row(row: sa.Row[Any]) -> dict[str, Any]:
         "site": row.idsite,
         "visit_id": row.idvisit,
         "visitor_id": visitor(row.idvisitor),
+        "visitor_then": visitor(row.idvisitor),
         "user_id": unescaped(row.user_id),
         "started_at": row.visit_first_action_time,
         "actions": row.visit_total_actions,

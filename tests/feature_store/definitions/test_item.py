@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import pytest
 
-from tests.feature_store.archive import age
+from tests.feature_store.archive import DAY, age, moment
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +21,14 @@ def of_item(shop):
 def prices(shop):
     found = defaultdict(list)
     for row in sorted(shop.prices, key=lambda row: row["valid_from"]):
+        found[row["item_id"]].append(row)
+    return found
+
+
+@pytest.fixture(scope="module")
+def promotions(shop):
+    found = defaultdict(list)
+    for row in shop.promotions:
         found[row["item_id"]].append(row)
     return found
 
@@ -68,6 +76,25 @@ def test_the_price_against_those_of_a_quarter(agrees, last, prices) -> None:
 
 def test_how_often_the_price_changed(agrees, last, prices) -> None:
     agrees("item_id", "item_price_change_count_28d", prices, lambda rows: len(last(rows, 28)), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "first", "last_day"),
+    [
+        ("item_advertised_next_7d", "advertised", 0, 7),
+        ("item_displayed_next_7d", "displayed", 0, 7),
+        ("item_advertised_182d", "advertised", -182, 0),
+    ],
+)
+def test_the_part_of_shop_and_days_of_promotions_known_by_then(agrees, promotions, name, kind, first, last_day) -> None:
+    """Days since the end of today, each counted as far as the promotion covers it; what is planned later is unknown."""
+
+    def running(rows):
+        known = [row for row in rows if row["kind"] == kind and row["updated_at"] < moment(0)]
+        spans = [((moment(0) - row["valid_from"]).total_seconds() / -DAY, row["reach"]) for row in known]
+        return sum(reach * max(0, min(at + 7, last_day) - max(at, first)) for at, reach in spans) / (last_day - first)
+
+    agrees("item_id", name, promotions, running, 0.0)
 
 
 def pairs_of(rows):

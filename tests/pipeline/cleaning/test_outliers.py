@@ -8,10 +8,12 @@ import pytest
 
 from feature_store.schema import ITEMS, ORDER_ITEMS
 from pipeline.cleaning.cleaner import day_number
+from pipeline.cleaning.clipping import clip, outside
 from pipeline.cleaning.facts import build_facts
 from pipeline.cleaning.history import bounds_made_from, bounds_of_months
-from pipeline.cleaning.lookups import RawArchive, read_items
-from pipeline.cleaning.outliers import bounds_of, clip, outside
+from pipeline.cleaning.lookups import read_items
+from pipeline.cleaning.outliers import bounds_of
+from pipeline.cleaning.raw_archive import RawArchive
 from pipeline.settings import Clean
 from pipeline.sources.archive import RAW, write_partitions
 from pipeline.sources.canonical import arrow_schema

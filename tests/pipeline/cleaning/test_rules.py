@@ -40,6 +40,13 @@ DEFAULTS = {
         "discount": 0.5,
     },
 }
+DEFAULTS["promotions"] = {
+    "item_id": "milk",
+    "kind": "advertised",
+    "valid_from": NOON + dt.timedelta(3),
+    "valid_to": NOON + dt.timedelta(10),
+    "reach": 0.5,
+}
 DEFAULTS["refunds"] = {"refund_id": "r", "order_id": "o", "line_number": 1, "quantity": None, "amount": 1.0}
 DEFAULTS["events"] = {
     "event_id": "e",
@@ -77,6 +84,7 @@ def cleaner(
         newest,
         clean,
         internal_users=frozenset(internal),
+        user_ids=pa.array(["u", "staff", *map(str, range(10))]),
         refunds=sum_refunds(
             table("refunds", *refunds).to_pandas(), pd.DataFrame({"order_id": ["o"], "amount": [12.0]})
         ),
@@ -130,7 +138,32 @@ def test_a_price_may_begin_in_the_future():
     assert clean("prices", {"valid_from": NOON + dt.timedelta(days=9)})[1] == {}
 
 
-@pytest.mark.parametrize("name", ["prices", "order_items"])
+def test_a_promotion_may_be_planned_long_before_it_begins():
+    later = {"valid_from": NOON + dt.timedelta(days=90), "valid_to": NOON + dt.timedelta(days=97)}
+    assert clean("promotions", later)[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        ({"kind": "whispered"}, "unknown_kinds"),
+        ({"valid_to": NOON + dt.timedelta(days=3)}, "never_in_force"),
+        ({"reach": 0.0}, "no_reach"),
+        ({"reach": None}, "no_reach"),
+        ({"item_id": "unheard of"}, "unknown_items"),
+    ],
+)
+def test_what_is_no_promotion_is_dropped_and_counted(row, rule):
+    frame, did = clean("promotions", row, {"valid_from": NOON})
+    assert (len(frame), did) == (1, {rule: 1})
+
+
+def test_a_promotion_runs_in_the_whole_shop_at_most():
+    frame, did = clean("promotions", {"reach": 1.25})
+    assert (frame["reach"].tolist(), did) == ([1.0], {"reach_repair": 1})
+
+
+@pytest.mark.parametrize("name", ["prices", "promotions", "order_items"])
 def test_excluded_departments_are_no_articles(name):
     assert clean(name, {"item_id": "petrol"})[1] == {"excluded_departments": 1}
     assert clean(name, {"item_id": "milk"})[1] == {}
@@ -195,6 +228,9 @@ def test_an_event_tells_who_bought_what_when_the_order_was_made():
             "quantity": 2.0,
             "value": 3.0,
             "discount": 0.5,
+            "slot": None,
+            "position": None,
+            "request_id": None,
             "updated_at": NOON,
         }
     ]
@@ -317,3 +353,12 @@ def test_rows_that_wait_say_for_what():
 
 def test_every_rule_says_why():
     assert all(rule.why for rules in RULES.values() for rule in rules)
+
+
+def test_events_of_logins_that_nobody_has_wait_unless_the_shop_keeps_them_and_visitors_without_login_are_nobodys():
+    rows = [{"event_id": user, "user_id": user} for user in ("u", "stranger", "visitor:00ff1020aabbccdd")]
+    frame, did = clean("events", *rows)
+    assert frame["user_id"].tolist() == ["u", "visitor:00ff1020aabbccdd"]
+    assert did == {"unknown_users": 1}
+    frame, did = clean("events", *rows, by=cleaner(clean=Clean(unknown_users="keep")))
+    assert (len(frame), did) == (3, {})

@@ -104,8 +104,24 @@ def test_the_regular_price_is_before_loyalty_discount_and_matched_coupons():
     assert prices["valid_from"].dt.day.tolist() == [1, 3]
 
 
+def test_a_promotion_is_planned_ahead_for_a_week_of_an_item_that_was_sold(shop):
+    """The item 981760 was in the mailer of 109 of the 112 stores in the data's week 46, which begins on 2017-11-06."""
+    promotions, items = shop("item_promotions"), shop("items").set_index("product_id")["created_at"]
+    begins, ends, planned = (pd.to_datetime(promotions[name]) for name in ("valid_from", "valid_to", "updated_at"))
+    assert (begins.dt.day_of_week == 0).all()
+    assert (ends - begins == pd.Timedelta(days=7)).all()
+    assert (begins - planned == pd.Timedelta(days=3)).all()
+    assert (pd.to_datetime(promotions["product_id"].map(items)) < planned).all()
+    assert promotions["store_share"].between(0, 1, inclusive="right").all()
+    assert set(promotions["kind"]) == {"mailer", "display"}
+    advertised = promotions[(promotions["product_id"] == 981_760) & (promotions["kind"] == "mailer")]
+    assert advertised.set_index("valid_from")["store_share"][
+        lambda week: week.index.str.startswith("2017-11-06")
+    ].tolist() == [0.9732]
+
+
 def test_a_shop_is_never_loaded_over_another(small_shop):
-    with pytest.raises(SourceError, match="item_prices, items"):
+    with pytest.raises(SourceError, match="item_prices, item_promotions, items"):
         load_demo_shop(f"sqlite:///{small_shop}", households=1)
 
 

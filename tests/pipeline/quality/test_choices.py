@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
+from pipeline.configuration import CONFIG_FOLDER, load_settings
 from pipeline.errors import SettingsError
 from pipeline.quality.rules import rule_names
-from pipeline.settings import CONFIG_FOLDER, load_settings
 
 
 def loaded(**quality):

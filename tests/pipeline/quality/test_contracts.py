@@ -14,10 +14,12 @@ DAY = dt.date(2017, 7, 1)
 NOON = dt.datetime(2017, 7, 1, 12, tzinfo=dt.UTC)
 VALUES = {"text": "a", "integer": 1, "real": 1.0, "time": NOON}
 
+KINDS = {"events": {"kind": "purchase"}, "promotions": {"kind": "displayed"}}
+
 
 def row(name, **changes):
     good = {column: VALUES[definition.type] for column, definition in TABLES[name].columns.items()}
-    return {**good, **({"kind": "purchase"} if name == "events" else {}), **changes}
+    return {**good, **KINDS.get(name, {}), **changes}
 
 
 def broken(name, *rows):
@@ -59,12 +61,15 @@ def test_what_may_be_null_or_empty_is_kept(column, value):
 
 
 BAD_VALUES = {
+    "0 or 1": 2,
     "more than 0": 0.0,
     "0 or more": -0.01,
     "not empty": "",
     "a time of its partition's day": NOON + dt.timedelta(days=1),
     "from 1990-01-01 to the end of its partition's day": dt.datetime(2017, 7, 2, tzinfo=dt.UTC),
     "1990-01-01 or later": dt.datetime(1989, 12, 31, tzinfo=dt.UTC),
+    "more than 0 and at most 1": 1.5,
+    "one of advertised, displayed": "hidden",
     "one of purchase, cart, view, click, impression": "theft",
 }
 
@@ -83,6 +88,7 @@ VALUES_OF_ANOTHER = {
     "users": "b",
     "items": "b",
     "prices": NOON + dt.timedelta(1),
+    "promotions": NOON + dt.timedelta(1),
     "orders": "b",
     "order_items": 2,
     "refunds": "b",

@@ -10,6 +10,7 @@ import numpy as np
 from feature_store.matrix import ItemSide
 from feature_store.online.store import UserRecord
 from feature_store.registry import feature_set_id, stored_features
+from feature_store.text import text_vectors
 from pipeline.recommender import release as releases
 from pipeline.recommender.recall.source import Candidates
 from pipeline.recommender.recommend import default_values
@@ -54,7 +55,8 @@ def defaults(catalog: Catalog) -> ItemSide:
     def rows(entity, count: int) -> np.ndarray:
         return np.tile(np.array([f.default for f in stored_features(entity)], np.float32), (count, 1))
 
-    return ItemSide(catalog, rows("item", len(catalog)), rows("category", len(catalog.names["category"])))
+    categories, brands = rows("category", len(catalog.names["category"])), rows("brand", len(catalog.names["brand"]))
+    return ItemSide(catalog, rows("item", len(catalog)), categories, brands, text_vectors(catalog))
 
 
 def scene(quotas: Mapping[str, int], **rules) -> Scene:

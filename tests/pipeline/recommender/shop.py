@@ -23,14 +23,19 @@ def history(*events: tuple, users: int = 1, now: int = NOW) -> History:
     return build_history(user, item, time, kind, np.ones(len(user)), np.ones(len(user)), users=users)
 
 
-def catalog(categories: Sequence[str]) -> Catalog:
-    """One item per entry, in that order of rows; the category is also the subcategory, and there are no brands."""
+def catalog(categories: Sequence[str], off_sale: Sequence[int] = ()) -> Catalog:
+    """One item per entry, in that order of rows; the category is also the subcategory, and there are no brands.
+
+    off_sale: rows of items that are not available
+    """
     names, rows = np.unique(np.array(categories, np.str_), return_inverse=True)
     ids = np.array([str(row) for row in range(len(categories))], np.str_)
     nothing = (np.zeros(len(ids), np.int32), np.array([""]))
     grouped = {level: nothing if level == "brand" else (rows.astype(np.int32), names) for level in LEVELS}
     groups = {level: group for level, (group, _) in grouped.items()}
-    return Catalog(np.arange(len(ids)), ids, ids, groups, {level: text for level, (_, text) in grouped.items()})
+    names_of = {level: text for level, (_, text) in grouped.items()}
+    available = ~np.isin(np.arange(len(ids)), list(off_sale))
+    return Catalog(np.arange(len(ids)), ids, ids, groups, names_of, available)
 
 
 def asker(*events: tuple, now: int = NOW) -> Asker:

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from pipeline.evaluation.metrics import judge, recall
 from pipeline.recommender.baselines import BASELINES
 from pipeline.recommender.baselines.frequency import FrequencyLists
 from pipeline.recommender.baselines.popular import PopularLists
-from pipeline.recommender.metrics import judge, recall
 from tests.pipeline.recommender.shop import FEW_TASTES, NOW, USERS, catalog, history, shop_of_tribes
 
 EVENTS, TRUTH = shop_of_tribes()

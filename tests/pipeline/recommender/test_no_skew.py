@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from feature_store.context import Context, context_of
 from feature_store.offline import end_of_day
 from feature_store.online.packed import pack, unpack
 from feature_store.registry import ranker_features
@@ -20,17 +21,22 @@ from tests.feature_store.archive import TODAY, moment, open_shop, random_shop
 from tests.pipeline.recommender.releases import ByFeature, release
 
 SHOPS = (11, 12, 13)
-SHORT_MEMORY = 25
-"""Events that the online store keeps of a user: fewer than the busiest have."""
+SHORT_MEMORY = {"purchase": 20, "view": 3, "cart": 2, "click": 2, "impression": 2}
+"""Events of each kind that the online store keeps of a user: fewer than the busiest have."""
 
 
 @pytest.fixture(params=SHOPS)
 def known(request, tmp_path, settings) -> Knowledge:
     """A random shop of 30 users and 60 items, as the pipeline learns it."""
     archive = open_shop(random_shop(request.param, baskets=300), tmp_path)
-    found = learn(archive, TODAY, settings(online_history_events=SHORT_MEMORY))
+    found = learn(archive, TODAY, settings(online_history=SHORT_MEMORY))
     archive.close()
     return found
+
+
+def at_home(known: Knowledge) -> Context:
+    """Where training asks: the scene of the release in `asked_with`, on the shop's clock."""
+    return context_of(np.array([known.snapshot.as_of]), scene="home", scenes=("home",))
 
 
 def learned_from(known: Knowledge, user: int, scene) -> np.ndarray:
@@ -47,6 +53,7 @@ def learned_from(known: Knowledge, user: int, scene) -> np.ndarray:
             features=ranker_features(),
             negatives=9999,
             generator=np.random.default_rng(0),
+            context=at_home(known),
         )
         if len(examples.group):
             return examples.matrix
@@ -73,7 +80,8 @@ def released(known, tmp_path):
 
 def test_training_and_serving_see_the_same_matrix(known, released, settings) -> None:
     scene = settings().scenes["home"]
-    assert np.diff(known.history.offsets).max() == SHORT_MEMORY
+    kept = {kind: np.diff(known.history.of_kind(kind).offsets).max() for kind in SHORT_MEMORY}
+    assert kept == SHORT_MEMORY
     rows = 0
     for user in range(len(known.snapshot.users)):
         learned, asked = learned_from(known, user, scene), asked_with(known, user, scene, released)
@@ -99,6 +107,7 @@ def test_everybody_trained_at_once_sees_the_same_matrix(known, released, setting
         features=ranker_features(),
         negatives=9999,
         generator=np.random.default_rng(0),
+        context=at_home(known),
     )
     assert len(examples.group) == len(everybody)
     assert examples.matrix.tobytes() == np.concatenate(offered).tobytes()
@@ -107,7 +116,7 @@ def test_everybody_trained_at_once_sees_the_same_matrix(known, released, setting
 def test_a_day_of_the_past_is_learned_as_it_was_served(tmp_path, settings) -> None:
     """Learned a week later from a longer archive, the matrix is the one that was served on the day."""
     shop, then = random_shop(14, baskets=300), moment(7).date()
-    ours = settings(online_history_events=SHORT_MEMORY)
+    ours = settings(online_history=SHORT_MEMORY)
     on_the_day, later = open_shop(shop, tmp_path, then), open_shop(shop, tmp_path)
     served, learned = learn(on_the_day, then, ours), learn(later, then, ours)
     assert served.snapshot.as_of == learned.snapshot.as_of == end_of_day(then)

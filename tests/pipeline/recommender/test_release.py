@@ -9,12 +9,13 @@ import pytest
 
 from feature_store.errors import FeatureSetMismatchError
 from feature_store.registry import feature_set_id
-from pipeline.errors import ReleaseError
+from pipeline.errors import RecallMismatchError, ReleaseError
 from pipeline.recommender.ranker.onnx import OnnxRanker
-from pipeline.recommender.recall import SOURCES
+from pipeline.recommender.recall import SOURCES, recall_code
 from pipeline.recommender.recall.source import Candidates
 from pipeline.recommender.recommend import Request, recommend
 from pipeline.recommender.release import (
+    FORMAT,
     MANIFEST,
     Release,
     current,
@@ -54,6 +55,12 @@ def other(folder, small, **content):
     manifest = small.manifest.model_copy(update=content)
     written = Release(manifest, small.item_side, small.recall, small.ranker, small.popular)
     return publish(folder.parent, written, first_column(1))
+
+
+def test_a_release_of_a_newer_format_is_refused_and_one_that_names_none_is_of_the_first(folder, small):
+    assert read_manifest(folder).format == 1
+    with pytest.raises(ReleaseError, match=f"format {FORMAT + 1}.*Deploy the code that made it"):
+        verify(other(folder, small, format=FORMAT + 1))
 
 
 def flip(path, at: int, bit: int = 1) -> None:
@@ -146,6 +153,10 @@ class TestVerifying:
     def test_another_feature_set_is_refused(self, folder, small) -> None:
         with pytest.raises(FeatureSetMismatchError, match=f"expected feature set {feature_set_id()}, found .* 0000"):
             load_release(other(folder, small, feature_set="00000000"))
+
+    def test_scores_that_other_code_made_are_refused(self, folder, small) -> None:
+        with pytest.raises(RecallMismatchError, match=f"expected recall code {recall_code()}, found .* 0000"):
+            load_release(other(folder, small, recall_code="00000000"))
 
     def test_a_source_that_this_code_does_not_know_is_named(self, tmp_path) -> None:
         save_arrays(tmp_path / "astrology", {"stars": np.ones(3)})

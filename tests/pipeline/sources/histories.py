@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import os
 import signal
 import sqlite3
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 from feature_store.schema import ORDER_ITEMS, ORDERS, SOURCE_TABLES
 from pipeline.demo.tables import METADATA
 from pipeline.errors import VitrineError
-from pipeline.sources.archive import RAW, archive_lock, partition_file
+from pipeline.sources.archive import RAW, archive_lock, damaged_days, partition_file
 from pipeline.sources.business import EARLIEST, open_source
 from pipeline.sources.forgotten import Forgotten
 from pipeline.sources.intake import Intake
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 BEGIN = dt.datetime.fromisoformat("2017-03-01 12:00")
 NO_TIME = dt.datetime.fromisoformat("1970-01-01")
 STATUSES = ("placed", "paid", "sent", "cancelled")
+NEW_FILE, OVERWRITE, LEDGER, IN_TRANSACTION = "new file", "overwrite", "ledger", "in transaction"
+"""What a killed extraction was about to do."""
 _KEYS = st.integers(1, 6)
 _HOURS = st.integers(-30, 30)
 
@@ -179,6 +183,11 @@ class Shop:
             rows = [row for batch in source.scan(name) for row in batch.to_pylist()]
         return {tuple(row[part] for part in table.key) for row in rows if row[table.cursor] < EARLIEST}
 
+    def damaged(self, name: str) -> list[dt.date]:
+        """Days whose file is not the one that the ledger knows."""
+        with open_ledger(self.settings.workspace.ledger) as ledger:
+            return damaged_days(self.settings.workspace, RAW, name, ledger.partitions(RAW, name))
+
     def archived_rows(self, name: str) -> dict[tuple[Any, ...], dict[str, Any]]:
         """What the archive says, by key: the version that the source changed last."""
         table = SOURCE_TABLES[name]
@@ -192,30 +201,49 @@ class Shop:
         return rows
 
 
+def check(shop: Shop) -> None:
+    """Of every key the archive has the version that the source has."""
+    for name in SOURCE_TABLES:
+        source, archived, lost = shop.source_rows(name), shop.archived_rows(name), shop.lost(name)
+        assert {key: row for key, row in archived.items() if key not in lost} == source
+    assert shop.reconcile() == [], "a second look finds nothing"
+
+
 def _insert(connection: sa.Connection, table: str, **values: Any) -> None:
     connection.execute(METADATA.tables[table].insert().values(**values))
 
 
-def run_killed(day: dt.date, settings: Settings, point: int) -> None:
-    """Extract in a child that dies by SIGKILL at its n-th step towards disk: a rename or a statement to the ledger."""
+def run_killed(day: dt.date, settings: Settings, point: int) -> list[str]:
+    """Extract in a child that dies by SIGKILL at its n-th step towards disk: a rename or a statement to the ledger.
+
+    Returns its steps; when it died, the last of them was not done. With 0 it lives.
+    """
+    told, telling = os.pipe()
     child = os.fork()
     if child:
+        os.close(telling)
         _, status = os.waitpid(child, 0)
+        with os.fdopen(told) as pipe:
+            done = pipe.read().splitlines()
         assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-        return
-    steps = 0
+        return done
+    steps = itertools.count(1)
 
-    def step() -> None:
-        nonlocal steps
-        steps += 1
-        if steps >= point:
+    def about_to(what: str) -> None:
+        os.write(telling, f"{what}\n".encode())
+        if next(steps) == point:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def at_call(_frame: object, event: str, called: Any) -> None:
-        if event == "c_call" and isinstance(getattr(called, "__self__", None), sqlite3.Connection):
-            step()
+        connection = getattr(called, "__self__", None)
+        if event == "c_call" and isinstance(connection, sqlite3.Connection):
+            about_to(IN_TRANSACTION if connection.in_transaction else LEDGER)
 
-    sys.addaudithook(lambda event, _arguments: step() if event == "os.rename" else None)
+    def at_event(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "os.rename":
+            about_to(OVERWRITE if Path(arguments[1]).exists() else NEW_FILE)
+
+    sys.addaudithook(at_event)
     sys.setprofile(at_call)
     try:
         extract(day, settings)

@@ -20,7 +20,7 @@ from pipeline.sources.canonical import arrow_schema
 
 DAY, NEXT = dt.date(2017, 1, 2), dt.date(2017, 1, 3)
 MOMENT = dt.datetime(2017, 1, 2, 8, tzinfo=dt.UTC)
-ROWS = pa.table([["a", "b"], [None, "x"], [MOMENT] * 2, [MOMENT] * 2], schema=arrow_schema(USERS))
+ROWS = pa.table([["a", "b"], [None, "x"], [1, None], [MOMENT] * 2, [MOMENT] * 2], schema=arrow_schema(USERS))
 
 
 @pytest.fixture
@@ -37,6 +37,17 @@ def test_rows_come_back_as_they_were_written(workspace):
     found = read_partition(workspace, RAW, "users", DAY, known[DAY])
     assert found.equals(ROWS)
     assert known[DAY].rows == 2
+
+
+def test_a_column_that_the_table_got_later_is_empty_in_older_partitions(workspace):
+    older = ROWS.drop_columns(["active"])
+    known = write_partitions(workspace, RAW, "users", [(DAY, older)])
+    found = read_partition(workspace, RAW, "users", DAY, known[DAY])
+    assert found.schema == arrow_schema(USERS)
+    assert found["active"].to_pylist() == [None, None]
+    assert found.drop_columns(["active"]).equals(older)
+    some = read_partition(workspace, RAW, "users", DAY, known[DAY], ["user_id", "active"])
+    assert some.column_names == ["user_id", "active"]
 
 
 def test_the_same_rows_make_the_same_bytes_even_as_a_slice_of_more(workspace):
@@ -60,6 +71,20 @@ def test_a_file_that_the_ledger_does_not_know_is_taken_away(workspace):
     remove_unknown(workspace, RAW, "users", {DAY: known[DAY]})
     assert partition_file(workspace, RAW, "users", DAY).exists()
     assert not partition_file(workspace, RAW, "users", NEXT).exists()
+
+
+def test_an_error_on_the_way_leaves_every_day_as_it_was(workspace):
+    known = write(workspace, DAY)
+
+    def days():
+        yield DAY, ROWS.slice(0, 1)
+        yield NEXT, ROWS
+        raise OSError
+
+    with pytest.raises(OSError):
+        write_partitions(workspace, RAW, "users", days())
+    assert damaged_days(workspace, RAW, "users", known) == []
+    assert [path.name for path in workspace.raw.rglob("*") if path.is_file()] == ["part.parquet"]
 
 
 def test_what_a_killed_run_left_aside_is_swept(workspace, settings):

@@ -6,9 +6,9 @@ import sqlalchemy as sa
 import yaml
 
 from feature_store.schema import SOURCE_TABLES
+from pipeline.configuration import CONFIG_FOLDER
 from pipeline.demo.shop import load_demo_shop
 from pipeline.errors import SourceError
-from pipeline.settings import CONFIG_FOLDER
 from pipeline.sources.business import open_source
 from pipeline.sources.canonical import arrow_schema
 

@@ -11,9 +11,11 @@ from pipeline.sources.daily import by_day
 
 def batch(*rows):
     """Users (id, day of January, hour)."""
-    times = [dt.datetime(2017, 1, day, hour, tzinfo=dt.UTC) for _, day, hour in rows]
-    ids = [name for name, _, _ in rows]
-    return pa.table([ids, [None] * len(rows), times, times], schema=arrow_schema(USERS))
+    found = []
+    for name, day, hour in rows:
+        moment = dt.datetime(2017, 1, day, hour, tzinfo=dt.UTC)
+        found.append({"user_id": name, "created_at": moment, "updated_at": moment})
+    return pa.Table.from_pylist(found, schema=arrow_schema(USERS))
 
 
 def test_a_day_that_spans_batches_is_one_table():

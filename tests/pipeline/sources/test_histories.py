@@ -11,8 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 
-from feature_store.schema import SOURCE_TABLES
-from tests.pipeline.sources.histories import HISTORIES, Shop
+from tests.pipeline.sources.histories import HISTORIES, Shop, check
 
 pytestmark = pytest.mark.slow
 WANTED = os.environ.get("VITRINE_TEST_HISTORIES")
@@ -55,20 +54,15 @@ def live(settings, tmp_path):
     return run
 
 
-def check(shop):
-    for name in SOURCE_TABLES:
-        source, archived, lost = shop.source_rows(name), shop.archived_rows(name), shop.lost(name)
-        assert {key: row for key, row in archived.items() if key not in lost} == source
-    assert shop.reconcile() == [], "a second look finds nothing"
-
-
-@histories(80)
+@pytest.mark.timeout(900)
+@histories(120)
 @given(HISTORIES)
 def test_the_archive_equals_a_sqlite_shop(live, history):
     live(None, history)
 
 
-@histories(25)
+@pytest.mark.timeout(900)
+@histories(60)
 @given(HISTORIES)
 def test_the_archive_equals_a_mariadb_shop(live, mysql_database, history):
     live(mysql_database, history)

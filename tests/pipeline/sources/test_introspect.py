@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from pipeline.settings import CONFIG_FOLDER
+from pipeline.configuration import CONFIG_FOLDER
 from pipeline.sources.checking import check_source
 from pipeline.sources.introspect import look
 from tests.pipeline.test_cli import vitrine

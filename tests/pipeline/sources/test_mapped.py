@@ -4,8 +4,9 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from feature_store.schema import ORDERS, REFUNDS, USERS
-from pipeline.settings import CONFIG_FOLDER
+from feature_store.schema import ITEMS, ORDERS, REFUNDS, USERS
+from pipeline.configuration import CONFIG_FOLDER
+from pipeline.errors import SourceError
 from pipeline.sources.mapped import Canonical
 from pipeline.sources.mapping import SourceMapping
 
@@ -59,3 +60,33 @@ def test_a_refund_that_was_undone_gives_no_money_back_and_its_times_have_their_o
 def test_no_rows_are_no_rows(canonical):
     empty = {name: pa.array([], pa.null()) for name in USERS.columns}
     assert len(canonical.table(USERS, empty)) == 0
+
+
+def articles(content, **columns):
+    """`available` of items whose mapping `content` changes; the other columns do not matter."""
+    mapping = yaml.safe_load((CONFIG_FOLDER / "sources" / "demo.yaml").read_text())
+    content(mapping["tables"]["items"])
+    rows = len(next(iter(columns.values())))
+    given = {name: [None] * rows for name in ITEMS.columns} | {"item_id": range(rows)} | columns
+    return Canonical(SourceMapping.model_validate(mapping)).table(ITEMS, given)["available"].to_pylist()
+
+
+def test_words_of_a_status_become_the_flag_of_an_item():
+    def change(items):
+        items["columns"]["available"] = {"column": "status", "values": {"live": 1, "draft": 0}}
+
+    assert articles(change, available=["live", "draft", None]) == [1, 0, None]
+    with pytest.raises(SourceError, match=r"column `available`.*sold out"):
+        articles(change, available=["live", "sold out"])
+
+
+def test_an_item_that_was_deleted_softly_is_off_sale_whatever_else_it_says():
+    found = articles(lambda items: items.update(deleted="gone"), available=[1, 1, None], deleted=[None, NOON, 1])
+    assert found == [1, 0, 0]
+
+
+def test_a_user_who_was_deleted_softly_has_a_closed_account():
+    mapping = yaml.safe_load((CONFIG_FOLDER / "sources" / "demo.yaml").read_text())
+    mapping["tables"]["users"]["deleted"] = "gone"
+    given = {name: [None, None] for name in USERS.columns} | {"user_id": [1, 2], "deleted": [None, NOON]}
+    assert Canonical(SourceMapping.model_validate(mapping)).table(USERS, given)["active"].to_pylist() == [None, 0]

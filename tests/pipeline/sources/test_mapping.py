@@ -1,8 +1,9 @@
 import pytest
 import yaml
 
+from feature_store.schema import EVENTS
+from pipeline.configuration import CONFIG_FOLDER
 from pipeline.errors import SettingsError
-from pipeline.settings import CONFIG_FOLDER
 from pipeline.sources.mapping import Constant, Expression, load_mapping, read_mapping
 
 
@@ -30,6 +31,13 @@ def test_the_demo_mapping_is_read_from_the_config_folder(settings):
 def test_a_mapping_may_lie_anywhere(settings, changed):
     path = changed(lambda content: content["tables"]["orders"]["columns"].update(status={"constant": "completed"}))
     assert load_mapping(settings(source=path)).tables["orders"].columns["status"] == Constant(constant="completed")
+
+
+EVENTS_WITH_DELETED = {
+    "table": "clicks",
+    "deleted": "gone",
+    "columns": {name: name for name, column in EVENTS.columns.items() if not column.nullable},
+}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +81,7 @@ def test_a_missing_file_is_named(tmp_path):
             ),
             "joins that wait for each other: a, b",
         ),
-        (lambda c: c["tables"]["users"].update(deleted="deleted_at"), "`users` knows no deleted rows"),
+        (lambda c: c["tables"].update(events=EVENTS_WITH_DELETED), "`events` knows no deleted rows"),
         (lambda c: c["tables"]["orders"]["columns"].update(updated_at={"constant": 1}), "a constant cannot"),
         (lambda c: c["tables"]["orders"]["columns"].update(status={"exprssion": "x"}), "a column's name, {column"),
     ],

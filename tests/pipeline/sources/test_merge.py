@@ -9,8 +9,11 @@ from pipeline.sources.merge import merge
 
 def users(*rows):
     """Users (id, segment, hour)."""
-    times = [dt.datetime(2017, 1, 2, hour, tzinfo=dt.UTC) for _, _, hour in rows]
-    return pa.table([[r[0] for r in rows], [r[1] for r in rows], times, times], schema=arrow_schema(USERS))
+    found = []
+    for name, segment, hour in rows:
+        moment = dt.datetime(2017, 1, 2, hour, tzinfo=dt.UTC)
+        found.append({"user_id": name, "segment": segment, "created_at": moment, "updated_at": moment})
+    return pa.Table.from_pylist(found, schema=arrow_schema(USERS))
 
 
 def test_a_row_read_again_unchanged_changes_nothing():
@@ -33,7 +36,7 @@ def test_what_was_read_wins_even_with_an_earlier_cursor_because_the_clock_may_ha
 
 
 def test_of_several_rows_of_one_key_the_newest_is_kept_and_the_others_are_counted():
-    merged = merge(users(), users(("a", "new", 5), ("a", "old", 3), ("a", "new", 5)), USERS)
+    merged = merge(users(), users(("a", "old", 3), ("a", "new", 5), ("a", "new", 5)), USERS)
     assert merged.rows.equals(users(("a", "new", 5)))
     assert (merged.inserted, merged.duplicates) == (1, 2)
 

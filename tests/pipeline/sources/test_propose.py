@@ -4,9 +4,9 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
+from pipeline.configuration import CONFIG_FOLDER
 from pipeline.demo.shop import load_demo_shop
 from pipeline.errors import SettingsError, SourceError
-from pipeline.settings import CONFIG_FOLDER
 from pipeline.sources.checking import check_source, first_mapping
 from pipeline.sources.mapping import read_mapping
 from tests.foreign_shop import make_foreign_shop
@@ -115,3 +115,24 @@ def test_what_is_not_found_is_a_question_and_reading_the_file_names_it(proposed,
 def test_a_database_that_is_no_shop_is_told(proposed, tmp_path):
     with pytest.raises(SourceError, match="tables that look like users, items"):
         proposed(make(tmp_path / "no.db", "CREATE TABLE weather (day TEXT)"))
+
+
+def test_what_is_off_sale_and_closed_accounts_are_recognised(proposed, tmp_path):
+    text, content, _ = proposed(
+        make(
+            tmp_path / "shop.db",
+            "CREATE TABLE artikel (id INTEGER PRIMARY KEY, name TEXT, aktiv INTEGER, lagerbestand INTEGER,"
+            " created_at DATETIME, updated_at DATETIME);"
+            "CREATE TABLE kunden (id INTEGER PRIMARY KEY, status TEXT, account_status TEXT, deleted_at DATETIME,"
+            " created_at DATETIME, updated_at DATETIME);"
+            "INSERT INTO artikel VALUES (1, 'tea', 1, 7, '2017-01-01', '2017-01-01');"
+            "INSERT INTO kunden VALUES (1, 'x', 'open', NULL, '2017-01-01', '2017-01-01');"
+            "INSERT INTO kunden VALUES (2, 'x', 'gesperrt', NULL, '2017-01-01', '2017-01-01')",
+        )
+    )
+    items, users = content["tables"]["items"], content["tables"]["users"]
+    assert (items["columns"]["available"], items["columns"]["stock"]) == ("aktiv", "lagerbestand")
+    assert users["columns"]["active"] == {"column": "account_status", "values": {"gesperrt": "0", "open": "1"}}
+    assert users["deleted"] == "deleted_at"
+    assert "DECIDE: which of these are closed accounts (0)?" in text
+    assert "an account where it is set is closed" in text

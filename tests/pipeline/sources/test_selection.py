@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
+from pipeline.configuration import CONFIG_FOLDER
 from pipeline.errors import SourceError
-from pipeline.settings import CONFIG_FOLDER
 from pipeline.sources.business import open_source
 
 START, END = dt.datetime(2017, 1, 1, tzinfo=dt.UTC), dt.datetime(2018, 1, 1, tzinfo=dt.UTC)

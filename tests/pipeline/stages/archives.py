@@ -23,7 +23,7 @@ EVALUATION = {"evaluation": {"horizon_days": 2}}
 
 _KILLED_RUN = """
 import datetime, os, signal, sys
-from pipeline.settings import load_settings
+from pipeline.configuration import load_settings
 from pipeline.stages.{stage} import {stage}
 renames = 0
 def kill_at_rename(event, arguments):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.settings import Settings, load_settings
+from pipeline.configuration import load_settings
 from pipeline.stages.clean import clean
 from pipeline.stages.extract import extract
 from pipeline.stages.validate import validate
@@ -16,6 +16,8 @@ from tests.pipeline.stages.archives import DAY, EVALUATION
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from pipeline.settings import Settings
 
 
 @pytest.fixture

@@ -244,6 +244,7 @@ def test_events_that_the_shop_writes_stand_beside_purchases(archive):
     bought = rows(archive, "events", DAY)
     moment = dt.datetime.combine(DAY, dt.time(12), dt.UTC)
     click = {**bought[0], "event_id": "click", "kind": "click", "quantity": 0.0, "value": 0.0, "updated_at": moment}
+    click |= {"slot": "home", "position": 2, "request_id": "r-1"}
     archive_raw(archive, EVENTS.name, DAY, click, {**click, "event_id": "unknown", "item_id": "unheard of"})
     clean(DAY, archive)
     assert rows(archive, "events", DAY) == [*bought, click]
@@ -251,6 +252,21 @@ def test_events_that_the_shop_writes_stand_beside_purchases(archive):
     before = archive_of(archive)
     clean(DAY, archive)
     assert archive_of(archive) == before
+
+
+def test_events_wait_for_their_user(archive):
+    """A login reaches the web log before, or after, the row of its user reaches the shop's database."""
+    moment = dt.datetime.combine(DAY, dt.time(12), dt.UTC)
+    click = {**rows(archive, "events", DAY)[0], "event_id": "click", "kind": "click", "updated_at": moment}
+    archive_raw(archive, EVENTS.name, DAY, {**click, "user_id": "newcomer"})
+    clean(DAY, archive)
+    (waiting,) = pq.read_table(quarantine_file(archive.workspace, EVENTS.name, DAY)).to_pylist()
+    assert (waiting["user_id"], waiting["reason"]) == ("newcomer", "unknown_users")
+    user = {"user_id": "newcomer", "segment": None, "created_at": moment}
+    archive_raw(archive, "users", DAY, user)
+    clean(DAY, archive)
+    assert [each["event_id"] for each in rows(archive, "events", DAY) if each["user_id"] == "newcomer"] == ["click"]
+    assert not quarantine_file(archive.workspace, EVENTS.name, DAY).exists()
 
 
 def test_a_lost_quarantine_is_written_again(archive):

@@ -13,7 +13,11 @@ from pipeline.sources.archive import RAW, partition_file
 from pipeline.sources.drift import accept_shape
 from pipeline.sources.ledger import open_ledger
 from pipeline.sources.watermark import watermark
+from pipeline.stages.clean import clean
 from pipeline.stages.extract import extract
+from pipeline.stages.features import features
+from pipeline.stages.validate import validate
+from pipeline.upkeep import reconcile
 from pipeline.workspace import partition_days
 from tests.pipeline.stages.archives import DAY, archive_of, changed, fingerprints, run_killed
 
@@ -89,6 +93,34 @@ def test_missing_and_damaged_partitions_are_read_again(archive, damage):
         damage(partition_file(archive.workspace, RAW, "order_items", dt.date(2017, 1, day)))
     assert extract(DAY, archive).counts["days_mended"] == 3
     assert archive_of(archive) == before
+
+
+@pytest.mark.slow
+def test_a_damaged_day_that_held_older_versions_is_read_again_and_says_how_many_were_lost(archive):
+    """Twelve orders of one day change later: the archive keeps both versions, the shop only the new one."""
+    damaged, changed_on = dt.date(2017, 1, 5), dt.date(2017, 1, 13)
+    with changed(archive.workspace.demo_shop) as shop:
+        at = f"status = 'sent', updated_at = '{changed_on} 08:00:00'"
+        on_day = f"SELECT basket_id FROM orders WHERE date(updated_at) = '{damaged}' ORDER BY 1 LIMIT 12"
+        moved = {str(number) for (number,) in shop.execute(on_day).fetchall()}
+        shop.execute(f"UPDATE orders SET {at} WHERE basket_id IN ({', '.join(moved)})")
+    for stage in (extract, clean, validate):
+        stage(NEXT, archive)
+    assert moved <= set(raw(archive, "orders", damaged)["order_id"].to_pylist())
+    partition_file(archive.workspace, RAW, "orders", damaged).write_bytes(b"PAR1 rubbish PAR1")
+    assert extract(NEXT, archive).counts["days_mended"] == 1
+    with open_ledger(archive.workspace.ledger) as ledger:
+        entry = ledger.extractions("orders")[-1]
+    assert (entry.kind, entry.deleted) == ("mend", 0)
+    assert entry.note == "12 superseded or deleted rows could not be read again"
+    assert not moved & set(raw(archive, "orders", damaged)["order_id"].to_pylist())
+    newest = dict(
+        zip(*raw(archive, "orders", changed_on).select(["order_id", "status"]).to_pydict().values(), strict=True)
+    )
+    assert {newest[number] for number in moved} == {"sent"}
+    assert [each for found in reconcile(None, None, archive) for each in found.differences] == []
+    for stage in (clean, validate, features):
+        assert stage(NEXT, archive).rows > 0
 
 
 def test_a_changed_row_comes_again_in_the_partition_of_its_change(archive):

@@ -6,16 +6,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
+from scipy.stats import binom
 
 from pipeline.demo.storefront import advance, make_storefront
 from pipeline.demo.storefront_truth import Truth
-from pipeline.errors import SettingsError, SourceError
+from pipeline.errors import DayOutsideDataError, SettingsError, SourceError
 from pipeline.sources.archive import CLEAN, RAW, partition_file
 from pipeline.sources.ledger import open_ledger
 from pipeline.sources.matomo.extraction import bring_up_matomo
 from pipeline.stages.clean import clean
 from pipeline.stages.extract import extract
 from pipeline.stages.validate import validate
+from pipeline.upkeep import backfill, reconcile
 from pipeline.workspace import partition_days
 from tests.pipeline.stages.archives import DAY
 
@@ -91,6 +93,74 @@ def test_extracting_day_by_day_ends_where_one_extraction_does(archive, tmp_path,
 
 class _Shop:
     name, tables = "demo", ()
+
+
+def test_a_login_that_the_shop_does_not_know_waits_and_is_counted(archive):
+    url = storefront(archive)
+    user = _ask(url, "SELECT min(user_id) FROM matomo_log_visit")
+    _do(url, f"UPDATE matomo_log_visit SET user_id = 'newcomer' WHERE user_id = '{user}'")
+    run(archive)
+    with open_ledger(archive.workspace.ledger) as ledger:
+        known = ledger.partitions(CLEAN, "events").values()
+    assert sum(partition.counts.get("unknown_users", 0) for partition in known) > 0
+    assert "newcomer" in {event["user_id"] for event in events(archive, RAW)}
+    assert "newcomer" not in {event["user_id"] for event in events(archive)}
+
+
+def test_click_rates_by_slot_and_position_from_clean_events_are_the_truths(archive):
+    """After the whole pass, of the people whom the shop knows: bots, strangers and double rows would show here.
+
+    Whether a visit buys moves its click rates, so both kinds are measured apart; a visit buys when its request says so.
+    """
+    storefront(archive)
+    run(archive)
+    shown = [event for event in events(archive) if event["kind"] == "impression"]
+    clicks = {(e["slot"], e["position"], e["request_id"]) for e in events(archive) if e["kind"] == "click"}
+    assert {event["slot"] for event in shown} == {TRUTH.slot}
+    assert clicks <= {(event["slot"], event["position"], event["request_id"]) for event in shown}
+    for buying in (True, False):
+        of_kind = [event for event in shown if event["request_id"].startswith("order-") == buying]
+        for position in range(1, TRUTH.positions + 1):
+            at = [e for e in of_kind if e["position"] == position]
+            clicked = sum((e["slot"], e["position"], e["request_id"]) in clicks for e in at)
+            low, high = binom.interval(0.9999, len(at), TRUTH.click(position, buying=buying))
+            assert len(at) > 10
+            assert low <= clicked <= high, f"position {position}: {clicked} of {len(at)}"
+        total = binom.interval(0.9999, len(of_kind), _mean_click(buying=buying))
+        clicked = sum((e["slot"], e["position"], e["request_id"]) in clicks for e in of_kind)
+        assert total[0] <= clicked <= total[1]
+
+
+def _mean_click(*, buying):
+    positions = range(1, TRUTH.positions + 1)
+    return sum(TRUTH.click(position, buying=buying) for position in positions) / TRUTH.positions
+
+
+def test_backfill_and_reconcile_reach_matomo_and_the_events_made_of_it(archive):
+    url = storefront(archive)
+    extract(DAY, archive)
+    _do(url, f"DELETE FROM matomo_log_link_visit_action WHERE server_time LIKE '{DAY}%'")
+    told = {each.table: each for each in reconcile(None, None, archive)}["matomo"]
+    assert told.written == [DAY]
+    assert told.deleted > 0
+    assert DAY not in {event["time"].date() for event in events(archive, RAW) if event["kind"] == "view"}
+    _do(url, f"UPDATE matomo_log_visit SET user_id = 'other' WHERE visit_last_action_time LIKE '{LAST}%'")
+    taken = backfill(LAST, LAST, archive)
+    assert list(taken["matomo_visits"].written) == [LAST]
+    assert taken["matomo_visits"].updated > 0
+    assert {event["user_id"] for event in events(archive, RAW) if event["time"].date() == LAST} == {"other"}
+    with pytest.raises(DayOutsideDataError, match="stage extract"):
+        backfill(LAST, LAST + dt.timedelta(days=1), archive)
+
+
+def _ask(url, query):
+    with sa.create_engine(url, poolclass=sa.pool.NullPool).connect() as connection:
+        return connection.exec_driver_sql(query).scalar()
+
+
+def _do(url, statement):
+    with sa.create_engine(url, poolclass=sa.pool.NullPool).begin() as connection:
+        connection.exec_driver_sql(statement)
 
 
 def test_events_have_one_source(archive):

@@ -167,7 +167,7 @@ def test_great_expectations_never_reach_for_the_network(archive):
     (archive.workspace.reports(DAY) / "quality.json").unlink()
     code = (
         "import datetime, sys\n"
-        "from pipeline.settings import load_settings\n"
+        "from pipeline.configuration import load_settings\n"
         "from pipeline.stages.validate import validate\n"
         "def refuse(event, arguments):\n"
         "    if event in ('socket.connect', 'socket.getaddrinfo', 'socket.gethostbyname'):\n"

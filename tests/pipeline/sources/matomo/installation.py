@@ -8,10 +8,12 @@ import zlib
 
 import sqlalchemy as sa
 
+from feature_store.schema import ORDERS
 from pipeline.demo.matomo_schema import RELEASES, matomo_tables
-from pipeline.sources.archive import RAW, read_partition
+from pipeline.sources.archive import RAW, read_partition, write_partitions
+from pipeline.sources.canonical import arrow_schema
 from pipeline.sources.ledger import open_ledger
-from pipeline.sources.matomo.extraction import extract_matomo, reconcile_matomo
+from pipeline.sources.matomo.extraction import backfill_matomo, extract_matomo, reconcile_matomo
 from pipeline.sources.matomo.mapping import MatomoMapping
 from pipeline.sources.matomo.reader import open_matomo
 from pipeline.sources.matomo.tables import MATOMO_TABLES
@@ -155,9 +157,17 @@ class Installation:
         with open_matomo(self.url, self.mapping(**mapping)) as source, open_ledger(workspace.ledger) as ledger:
             return extract_matomo(source, ledger, workspace, last_day, last_day)
 
-    def reconcile(self, workspace, day=DAY):
+    def reconcile(self, workspace, first=None, last=None):
+        """The days that differed."""
+        return self.compared(workspace, first, last).written
+
+    def compared(self, workspace, first=None, last=None):
         with open_matomo(self.url, self.mapping()) as source, open_ledger(workspace.ledger) as ledger:
-            return reconcile_matomo(source, ledger, workspace, day)
+            return reconcile_matomo(source, ledger, workspace, DAY, first, last)
+
+    def backfill(self, workspace, first=DAY, last=DAY):
+        with open_matomo(self.url, self.mapping()) as source, open_ledger(workspace.ledger) as ledger:
+            return backfill_matomo(source, ledger, workspace, last, first, last)
 
 
 def archived(workspace, name="matomo_events"):
@@ -166,3 +176,12 @@ def archived(workspace, name="matomo_events"):
         known = ledger.partitions(RAW, name)
     tables = [read_partition(workspace, RAW, name, day, partition) for day, partition in known.items()]
     return [row for table in tables for row in table.to_pylist()]
+
+
+def shop_order(workspace, order_id, user="u"):
+    """The shop's own database tells of an order."""
+    noon = dt.datetime.combine(DAY, dt.time(12), dt.UTC)
+    row = {"order_id": order_id, "user_id": user, "status": "paid", "created_at": noon, "updated_at": noon}
+    table = arrow_schema(ORDERS).empty_table().from_pylist([row], schema=arrow_schema(ORDERS))
+    with open_ledger(workspace.ledger) as ledger, ledger.transaction():
+        ledger.record_partitions(RAW, ORDERS.name, write_partitions(workspace, RAW, ORDERS.name, [(DAY, table)]))

@@ -2,6 +2,9 @@ import datetime as dt
 
 import pytest
 
+from pipeline.sources.ledger import open_ledger
+from pipeline.sources.matomo.tables import MATOMO_TABLES
+from pipeline.sources.watermark import watermark
 from tests.pipeline.sources.matomo.installation import DAY, SKU, archived, at, visitor
 
 NEXT, LATER = DAY + dt.timedelta(days=1), DAY + dt.timedelta(days=5)
@@ -141,3 +144,31 @@ def test_a_visit_without_its_plugin_columns_is_followed_by_time(install, workspa
     matomo.run("UPDATE {p}log_visit SET visit_last_action_time = ?, idvisitor = ?", at("00:10", NEXT), visitor("u"))
     matomo.extract(workspace, NEXT)
     assert told(workspace) == [("purchase", "A", 3)]
+
+
+def test_a_backfill_replaces_its_days_and_moves_no_watermark(matomo, workspace):
+    first = matomo.visit()
+    matomo.view(first, "A")
+    matomo.view(matomo.visit(day=NEXT), "B", day=NEXT)
+    matomo.view(matomo.visit(day=LATER), "C", day=LATER)
+    matomo.extract(workspace, LATER)
+    for day in (DAY, NEXT):
+        matomo.run("UPDATE {p}log_link_visit_action SET product_price = 9 WHERE server_time LIKE ?", f"{day}%")
+    matomo.view(first, "D", "10:00")
+    before, reached = fingerprints(workspace), watermarks(workspace)
+    taken = matomo.backfill(workspace)
+    changed = [path for path, content in fingerprints(workspace).items() if before[path] != content]
+    assert changed == [workspace.raw / "matomo_events" / f"day={DAY}" / "part.parquet"]
+    events = taken["matomo_events"]
+    assert (events.rows, events.inserted, events.updated, events.deleted) == (2, 1, 1, 0)
+    assert list(events.written) == [DAY]
+    assert taken["matomo_visits"].written == {}
+    assert watermarks(workspace) == reached
+    with open_ledger(workspace.ledger) as ledger:
+        assert [entry.kind for entry in ledger.extractions("matomo_events")][-1] == "backfill"
+    assert matomo.reconcile(workspace) == []
+
+
+def watermarks(workspace):
+    with open_ledger(workspace.ledger) as ledger:
+        return [watermark(ledger, "matomo", name) for name in MATOMO_TABLES]

@@ -113,9 +113,9 @@ class History:
 
     @staticmethod
     def _dying(patch, writes):
-        from pipeline.sources.matomo import extraction
+        from pipeline.sources.matomo import day
 
-        write, left = extraction.write_partitions, [writes]
+        write, left = day.write_partitions, [writes]
 
         def dying(*arguments):
             left[0] -= 1
@@ -123,7 +123,7 @@ class History:
                 raise Killed
             return write(*arguments)
 
-        patch.setattr(extraction, "write_partitions", dying)
+        patch.setattr(day, "write_partitions", dying)
 
 
 def check(make, steps):

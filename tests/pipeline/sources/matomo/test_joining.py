@@ -2,12 +2,9 @@ import datetime as dt
 
 import pytest
 
-from feature_store.schema import ORDERS
-from pipeline.sources.archive import RAW, write_partitions
-from pipeline.sources.canonical import arrow_schema
 from pipeline.sources.ledger import open_ledger
 from pipeline.sources.matomo.joining import join_events
-from tests.pipeline.sources.matomo.installation import DAY, Installation, archived
+from tests.pipeline.sources.matomo.installation import DAY, Installation, archived, shop_order, visitor
 
 LATER = DAY + dt.timedelta(days=4)
 
@@ -30,15 +27,6 @@ def joined(matomo, workspace, last_day=DAY, **mapping):
     return archived(workspace, "events"), counts
 
 
-def shop_order(workspace, order_id):
-    """The shop's own database tells of an order."""
-    noon = dt.datetime.combine(DAY, dt.time(12), dt.UTC)
-    row = {"order_id": order_id, "user_id": "u", "status": "paid", "created_at": noon, "updated_at": noon}
-    table = arrow_schema(ORDERS).empty_table().from_pylist([row], schema=arrow_schema(ORDERS))
-    with open_ledger(workspace.ledger) as ledger, ledger.transaction():
-        ledger.record_partitions(RAW, ORDERS.name, write_partitions(workspace, RAW, ORDERS.name, [(DAY, table)]))
-
-
 def test_every_kind_becomes_a_canonical_event_and_only_purchases_cost_money(matomo, workspace):
     visit = matomo.visit(user="u")
     matomo.content(visit, "home", "A", "09:00")
@@ -57,6 +45,26 @@ def test_every_kind_becomes_a_canonical_event_and_only_purchases_cost_money(mato
     ]
     assert {event["user_id"] for event in events} == {"u"}
     assert events[3]["basket_id"] == "1:order:1001"
+
+
+def test_a_click_tells_its_slot_its_position_and_the_request_that_filled_it(matomo, workspace):
+    """Without dimensions the content's target is the request, and there is no position; a view was shown nowhere."""
+    visit = matomo.visit(user="u")
+    for index, name in enumerate(("rec_position", "rec_request_id"), start=1):
+        row = {"idcustomdimension": index, "idsite": 1, "name": name, "index": index, "scope": "action", "active": 1}
+        matomo.add("custom_dimensions", **row)
+    dimensions = {"custom_dimension_1": "3", "custom_dimension_2": "r-7"}
+    matomo.content(visit, "home", "A", "09:00", target="/a", **dimensions)
+    matomo.content(visit, "home", "A", "09:01", target="r-8", clicked=True)
+    matomo.content(visit, "home", "A", "09:02", custom_dimension_1="first")
+    matomo.view(visit, "A", "09:03", **dimensions)
+    events, _ = joined(matomo, workspace)
+    assert [(e["kind"], e["slot"], e["position"], e["request_id"]) for e in events] == [
+        ("impression", "home", 3, "r-7"),
+        ("click", "home", None, "r-8"),
+        ("impression", "home", None, None),
+        ("view", None, None, None),
+    ]
 
 
 def test_the_shops_orders_win(matomo, workspace):
@@ -81,7 +89,7 @@ def test_visitors_without_login_are_left_out_and_counted_unless_they_are_wanted(
     assert joined(matomo, workspace)[1]["matomo_anonymous"] == 1
     events, counts = joined(matomo, workspace, anonymous_visitors=True)
     assert (len(events), counts["matomo_anonymous"]) == (1, 0)
-    assert len(events[0]["user_id"]) == 16
+    assert events[0]["user_id"] == f"visitor:{visitor('anna').hex()}"
 
 
 def test_only_named_slots_are_recommendation_slots(matomo, workspace):

@@ -179,13 +179,33 @@ def test_order_ids_repeat_across_sites(install):
 
 def test_ordinary_goals_are_facts_and_no_orders(matomo):
     visit = matomo.visit()
+    matomo.add("goal", idsite=1, idgoal=3, name="Letter &amp; news", deleted=1)
     goal = {"idvisit": visit, "idgoal": 3, "idsite": 1, "idvisitor": visitor("x"), "revenue": 2.5, "url": "u"}
     for buster in (0, 81):
         matomo.add("log_conversion", buster=buster, server_time=at("09:00"), **goal)
     found = matomo.read()
     assert found["matomo_baskets"] == found["matomo_events"] == []
-    assert [(fact["kind"], fact["text"], fact["revenue"]) for fact in found["matomo_facts"]] == [("goal", "3", 2.5)] * 2
+    told = [(fact["kind"], fact["goal"], fact["text"], fact["revenue"]) for fact in found["matomo_facts"]]
+    assert told == [("goal", 3, "Letter & news", 2.5)] * 2
     assert len({fact["fact_id"] for fact in found["matomo_facts"]}) == 2
+
+
+def test_a_goals_number_means_another_goal_on_another_site_and_its_name_may_not_be_had(install):
+    matomo = install(sites=(1, 2))
+    for site in (1, 2):
+        goal = {"idgoal": 3, "idsite": site, "idvisitor": visitor("x"), "revenue": 0, "url": "u", "buster": 0}
+        matomo.add("log_conversion", idvisit=matomo.visit(site=site), server_time=at("09:00"), **goal)
+    matomo.add("goal", idsite=2, idgoal=3, name="Contact")
+    assert [fact["text"] for fact in matomo.read()["matomo_facts"]] == [None, "Contact"]
+    matomo.run("DROP TABLE {p}goal")
+    assert [(fact["goal"], fact["text"]) for fact in matomo.read()["matomo_facts"]] == [(3, None)] * 2
+
+
+def test_the_visitor_of_the_moment_is_kept_beside_the_visits(matomo):
+    visit = matomo.visit(user="anna@shop")
+    matomo.view(visit, "A", who="cookie")
+    (view,) = matomo.events()
+    assert (view["visitor_id"], view["visitor_then"]) == (visitor("anna@shop").hex(), visitor("cookie").hex())
 
 
 @pytest.mark.parametrize(("code", "name"), [(1, "direct"), (7, "social"), (8, "other"), (99, "other"), (None, None)])

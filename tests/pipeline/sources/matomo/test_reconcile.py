@@ -2,6 +2,7 @@ import datetime as dt
 
 import pytest
 
+from pipeline.sources.ledger import open_ledger
 from tests.pipeline.sources.matomo.installation import DAY, archived, visitor
 
 LATER = DAY + dt.timedelta(days=9)
@@ -56,6 +57,41 @@ def test_a_line_that_vanished_is_found(filled, workspace):
     filled.run("DELETE FROM {p}log_conversion_item")
     assert filled.reconcile(workspace) == [DAY]
     assert ("purchase", "B") not in items(workspace)
+
+
+def test_a_back_dated_order_of_an_old_untouched_visit_is_found_here_and_nowhere_else(filled, workspace):
+    """An import writes a conversion, which no id and no visit's time tells of."""
+    filled.order(filled.first, "1002", {"A": (1, 1.0)}, "11:00")
+    filled.extract(workspace, LATER, overlap_ids=0, overlap_visits=0)
+    assert ("purchase", "A") not in items(workspace)
+    assert filled.reconcile(workspace) == [DAY]
+    assert ("purchase", "A") in items(workspace)
+
+
+def test_what_was_found_is_counted_told_and_entered(filled, workspace):
+    filled.run("DELETE FROM {p}log_link_visit_action WHERE idvisit = ?", filled.first)
+    filled.order(filled.first, "1002", {"A": (1, 1.0)}, "11:00")
+    filled.run("UPDATE {p}log_conversion SET revenue = 5 WHERE idorder = '1001'")
+    found = filled.compared(workspace)
+    assert (found.inserted, found.updated, found.deleted) == (2, 1, 1)
+    (difference,) = map(str, found.differences)
+    assert difference == "matomo 2026-03-02: keys differ, source 7 rows, archive 6"
+    with open_ledger(workspace.ledger) as ledger:
+        entries = ledger.extractions("matomo_events")
+    assert [(entry.kind, entry.inserted, entry.deleted) for entry in entries[-2:]] == [
+        ("reconcile", 1, 1),
+        ("reconcile", 0, 0),
+    ]
+    assert entries[-1].note == difference
+    assert entries[-1].rows == found.rows > 7
+
+
+def test_only_the_named_days_are_compared(filled, workspace):
+    for day in (DAY, LATER):
+        filled.run("DELETE FROM {p}log_link_visit_action WHERE server_time LIKE ?", f"{day}%")
+    assert filled.reconcile(workspace, first=LATER) == [LATER]
+    assert filled.reconcile(workspace, last=DAY) == [DAY]
+    assert filled.reconcile(workspace) == []
 
 
 def test_what_matomos_own_purge_took_is_kept(filled, workspace):

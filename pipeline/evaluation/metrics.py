@@ -81,12 +81,27 @@ def mrr(judged: Judged) -> PerUser:
     return np.asarray(found / (1 + judged.matches.argmax(axis=1)), np.float64)
 
 
+def average_precision(judged: Judged, k: int) -> PerUser:
+    """Mean over the user's min(k, |truth|) items of the precision at each hit's place, shape (users,), range [0, 1].
+
+    Its mean is the MAP. D. Harman, "Overview of the first TREC conference", 1993.
+    """
+    matches = judged.matches[:, :k]
+    precision = np.cumsum(matches, axis=1) / np.arange(1, matches.shape[1] + 1)
+    return np.asarray((precision * matches).sum(axis=1) / np.minimum(judged.wanted, k), np.float64)
+
+
 def means(judged: Judged, sizes: Sequence[int] = (10, 20)) -> dict[str, float]:
     """Every metric's mean over the users, as `recall@10`, `ndcg@10`, `hit@10`, … and `mrr`.
 
     >>> one_hit_of_two = judge(np.array([[7, 5, 3]]), [np.array([5, 8])])
     >>> means(one_hit_of_two, sizes=[2])
-    {'recall@2': 0.5, 'ndcg@2': 0.38685280723454163, 'hit@2': 1.0, 'mrr': 0.5}
+    {'recall@2': 0.5, 'ndcg@2': 0.38685280723454163, 'hit@2': 1.0, 'map@2': 0.25, 'mrr': 0.5}
     """
-    of_size = {f"{metric.__name__}@{k}": metric(judged, k) for k in sizes for metric in (recall, ndcg, hit)}
-    return {name: float(values.mean()) for name, values in {**of_size, "mrr": mrr(judged)}.items()}
+    return {name: float(values.mean()) for name, values in per_user(judged, sizes).items()}
+
+
+def per_user(judged: Judged, sizes: Sequence[int] = (10, 20)) -> dict[str, PerUser]:
+    """Every metric of every user, under the names of `means`."""
+    named = {"recall": recall, "ndcg": ndcg, "hit": hit, "map": average_precision}
+    return {f"{name}@{k}": metric(judged, k) for k in sizes for name, metric in named.items()} | {"mrr": mrr(judged)}

@@ -3,8 +3,8 @@ import doctest
 import numpy as np
 import pytest
 
-from pipeline.recommender import metrics
-from pipeline.recommender.metrics import hit, judge, means, mrr, ndcg, recall
+from pipeline.evaluation import metrics
+from pipeline.evaluation.metrics import average_precision, hit, judge, means, mrr, ndcg, recall
 
 LISTS = np.array([[4, 9, 7, 2], [1, 2, 3, -1], [5, -1, -1, -1]], np.int32)
 TRUTH = [np.array([9, 2, 50]), np.array([8]), np.array([5])]
@@ -29,6 +29,11 @@ def test_ndcg_counts_early_places_more():
     """Hits at places 2 and 4 of a list of 4, three wanted: (1/log2 3 + 1/log2 5) / (1 + 1/log2 3 + 1/log2 4)."""
     expected = (1 / np.log2(3) + 1 / np.log2(5)) / (1 + 1 / np.log2(3) + 0.5)
     assert ndcg(JUDGED, 4).tolist() == pytest.approx([expected, 0, 1])
+
+
+def test_average_precision_is_the_precision_at_every_hit():
+    """Hits at places 2 and 4, three wanted: (1/2 + 2/4) / 3."""
+    assert average_precision(JUDGED, 4).tolist() == pytest.approx([1 / 3, 0, 1])
 
 
 def test_the_ideal_list_is_no_longer_than_k():
@@ -61,7 +66,7 @@ def test_a_user_has_the_same_value_alone_as_beside_others():
 
 def test_means_are_named_by_metric_and_size():
     found = means(JUDGED, sizes=[1, 4])
-    assert list(found) == ["recall@1", "ndcg@1", "hit@1", "recall@4", "ndcg@4", "hit@4", "mrr"]
+    assert list(found) == [f"{name}@{k}" for k in (1, 4) for name in ("recall", "ndcg", "hit", "map")] + ["mrr"]
     assert found["hit@1"] == pytest.approx(1 / 3)
 
 

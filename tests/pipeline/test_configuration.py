@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
+from pipeline.configuration import load_settings, origin, origins
 from pipeline.errors import SettingsError
-from pipeline.settings import load_settings, origin, origins
 
 if TYPE_CHECKING:
     from pathlib import Path

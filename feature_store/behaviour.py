@@ -1,0 +1,136 @@
+"""What stored features see of behaviour beyond single rows: from looking to buying, from one purchase to the next, how
+wide a taste is, and where an item's price stands on its shelf.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from feature_store.schema import PURCHASE
+from feature_store.tables import SECONDS_PER_DAY, AsOf, Pairs, Value
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+LOOKED = ("view", "click")
+"""Kinds of event by which a user looks at an item."""
+LOOK_DAYS = 28
+"""Days of behaviour that rates of looking and buying are of."""
+MIX_DAYS = 91
+"""Days of purchases that a user's taste is of."""
+_EXACT = "decimal(38, 12)"
+"""Floats are summed as decimals, whose sum does not depend on the order; n ln n needs its digits."""
+
+
+class Looks(AsOf):
+    """Who had to do with which item in the last 28 days: one row per user and item.
+
+    `looked`, `carted` and `bought` are 1 or 0; `shop_<what>_of_<whom>` is the whole shop's share.
+    """
+
+    def lookers(self) -> Value:
+        """Users who looked."""
+        return self.table["looked"].sum()
+
+    def share(self, what: str, whom: str, prior_users: float) -> Value:
+        """Share of the users `whom` who also did `what`, as if `prior_users` more had done as the whole shop does;
+        none where there was no such user.
+        """
+        users = self.table[whom].sum()
+        did = (self.table[what] * self.table[whom]).sum()
+        shop = self.table[f"shop_{what}_of_{whom}"].max()
+        return (did + prior_users * shop) / (users.nullif(0) + prior_users)
+
+
+class Gaps(AsOf):
+    """Each time a user bought an item again: one row with the `days` since they bought it before."""
+
+    def median_days(self) -> Value:
+        return self.table["days"].median()
+
+
+class Mix(AsOf):
+    """How a user's order lines of the last 91 days spread over groups of items: one row per user and group."""
+
+    def entropy(self) -> Value:
+        """Of the groups' shares, in nats, to the millionth, beyond which engines' logarithms differ: 0 for one group
+        only, more for many alike.
+        """
+        lines = self.table["lines"]
+        total = lines.sum()
+        weighted = (lines * lines.cast("float64").ln()).cast(_EXACT).sum().cast("float64")
+        spread = total.cast("float64").ln() - weighted / total
+        return (spread > 0).ifelse(spread, 0.0).round(6)
+
+    def largest_share(self) -> Value:
+        """Share of the group with the most lines."""
+        return self.table["lines"].max() / self.table["lines"].sum()
+
+
+class Shelf(AsOf):
+    """Each item's price in force among those of its category: one row per item."""
+
+    def price_rank(self) -> Value:
+        """Share of the category's other prices that are lower: 0 the cheapest, 1 the dearest."""
+        return self.table["rank"].max()
+
+
+class Listed(AsOf):
+    """The catalogue: one row per item."""
+
+    def days_listed(self) -> Value:
+        return self.age_days.max()
+
+
+def looks(events: ir.Table, as_of: int) -> Looks:
+    """Of events before the end of the day."""
+    import ibis
+
+    recent = events.filter(events["seconds"] >= as_of - LOOK_DAYS * SECONDS_PER_DAY)
+    kind = recent["kind"]
+    did = {"looked": kind.isin(LOOKED), "carted": kind == "cart", "bought": kind == PURCHASE}
+    rows = recent.group_by("user_id", "item_id", "category").aggregate(
+        **{name: whether.any().cast("int64") for name, whether in did.items()}
+    )
+    everywhere = ibis.window()
+    shares = {
+        f"shop_{what}_of_{whom}": (rows[what] * rows[whom]).sum().over(everywhere)
+        / rows[whom].sum().over(everywhere).nullif(0)
+        for what, whom in (("carted", "looked"), ("bought", "looked"), ("bought", "carted"))
+    }
+    return Looks(rows.mutate(**shares), as_of)
+
+
+def pairs(bought: ir.Table, as_of: int) -> Pairs:
+    """Of purchases before the end of the day."""
+    rows = bought.group_by("user_id", "item_id", "category").aggregate(
+        baskets=bought["basket_id"].nunique(), first=bought["seconds"].min(), last=bought["seconds"].max()
+    )
+    return Pairs(rows, as_of)
+
+
+def gaps(bought: ir.Table, as_of: int) -> Gaps:
+    """Of purchases before the end of the day; lines of one basket are one purchase."""
+    import ibis
+
+    baskets = bought.group_by("user_id", "item_id", "category", "basket_id").aggregate(seconds=bought["seconds"].min())
+    one_after_another = ibis.window(group_by=["user_id", "item_id"], order_by=["seconds", "basket_id"])
+    rows = baskets.mutate(before=baskets["seconds"].lag().over(one_after_another))
+    rows = rows.mutate(days=(rows["seconds"] - rows["before"]) / float(SECONDS_PER_DAY))
+    return Gaps(rows.filter(rows["days"].notnull()), as_of)
+
+
+def mix(bought: ir.Table, group: str, as_of: int) -> Mix:
+    """Of purchases before the end of the day, which carry `group`; lines of items without one are left out."""
+    recent = bought.filter(bought["seconds"] >= as_of - MIX_DAYS * SECONDS_PER_DAY, bought[group] != "")
+    return Mix(recent.group_by("user_id", group).aggregate(lines=recent.count()), as_of)
+
+
+def shelf(prices: ir.Table, items: ir.Table, as_of: int) -> Shelf:
+    """Of prices before the end of the day; `items` carries item_id and category."""
+    import ibis
+
+    latest = prices.group_by("item_id").aggregate(price=prices["price"].argmax(prices["valid_from"]))
+    rows = latest.inner_join(items, "item_id")
+    rank = ibis.percent_rank().over(ibis.window(group_by="category", order_by="price"))
+    return Shelf(rows.mutate(rank=rank), as_of)

@@ -1,0 +1,49 @@
+"""What everybody did with the items of a brand; items without one are a brand without a name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from feature_store.spec import stored
+
+if TYPE_CHECKING:
+    from feature_store.tables import Pairs, Purchases, Value
+
+
+@stored(entity="brand", unit="users", default=0.0)
+def brand_buyer_count_28d(purchases: Purchases) -> Value:
+    """Users who bought the brand in the last 28 days. Source: purchases."""
+    return purchases.buyers(28)
+
+
+@stored(entity="brand", unit="lines", default=0.0)
+def brand_line_count_28d(purchases: Purchases) -> Value:
+    """Order lines of the brand in the last 28 days. Source: purchases."""
+    return purchases.lines(28)
+
+
+@stored(entity="brand", unit="items", default=0.0)
+def brand_item_count_91d(purchases: Purchases) -> Value:
+    """Different items of the brand sold in the last 91 days: how wide its range is. Source: purchases."""
+    return purchases.items(91)
+
+
+@stored(entity="brand", unit="money", default=0.0)
+def brand_spent_per_line_91d(purchases: Purchases) -> Value:
+    """Money paid for a line of the brand, on average over the last 91 days: its price level. Source: purchases."""
+    return purchases.spent(91) / purchases.lines(91).nullif(0)
+
+
+@stored(entity="brand", unit="ratio", default=0.0, range=(0.0, 1.0))
+def brand_discount_share_28d(purchases: Purchases) -> Value:
+    """Part of the regular price that was taken off for the brand in the last 28 days. Source: purchases."""
+    return purchases.discount_share(28)
+
+
+@stored(entity="brand", unit="ratio", default=0.2, range=(0.0, 1.0))
+def brand_repeat_share(pairs: Pairs) -> Value:
+    """Share of buyers of an item of the brand who bought that item again, smoothed towards a fifth.
+
+    Source: purchases.
+    """
+    return pairs.repeat_share(prior_buyers=10, prior_share=0.2)

@@ -1,0 +1,43 @@
+"""Where an item stands in the shop: how long it is listed, how its price stands beside others, when it comes again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from feature_store.spec import stored
+
+if TYPE_CHECKING:
+    from feature_store.behaviour import Gaps, Listed, Shelf
+    from feature_store.tables import Value
+
+
+@stored(entity="item", unit="days", default=0.0)
+def item_days_listed(listed: Listed) -> Value:
+    """The item's age: days since the shop listed it. Source: catalogue."""
+    return listed.days_listed()
+
+
+@stored(entity="item", unit="ratio", default=0.5, range=(0.0, 1.0))
+def item_price_rank_in_category(shelf: Shelf) -> Value:
+    """Share of the other prices of the item's category that are lower: 0 is the cheapest, 1 the dearest; a half where
+    no price is known. Source: price list.
+    """
+    return shelf.price_rank()
+
+
+@stored(entity="item", unit="days", default=400.0)
+def item_median_gap_days(gaps: Gaps) -> Value:
+    """Days between two purchases of the item by the same user, the median of all; 400 where nobody bought it again.
+
+    Source: purchases.
+    """
+    return gaps.median_days()
+
+
+@stored(entity="category", unit="days", default=400.0)
+def category_median_gap_days(gaps: Gaps) -> Value:
+    """Days between two purchases of the same item of the category by the same user, the median of all; 400 for never.
+
+    Source: purchases.
+    """
+    return gaps.median_days()

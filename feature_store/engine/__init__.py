@@ -1,0 +1,37 @@
+"""Where stored features are computed: DuckDB in this process, or Spark when the data outgrows one machine.
+
+An engine reads Parquet, computes Ibis expressions and hands over Arrow; everything else about the archive and the
+features is written once, above it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+EngineName = Literal["duckdb", "spark"]
+
+
+class Engine(Protocol):
+    """What the archive asks of an engine. Times are UTC, whatever the machine's zone."""
+
+    @property
+    def failures(self) -> tuple[type[Exception], ...]:
+        """What it raises when a file cannot be read."""
+
+    def rows(self, name: str, files: Sequence[str], moment: str) -> ir.Table:
+        """The rows of Parquet files of one table, with `filename`, and `seconds`: `moment` since 1970 UTC, floored."""
+
+    def keep(self, name: str, rows: ir.Table) -> ir.Table:
+        """The rows computed now, once, and kept under a name until the engine is closed."""
+
+    def to_arrow(self, rows: ir.Table) -> pa.Table:
+        """The rows, computed, in the types that the expression announces."""
+
+    def close(self) -> None:
+        """Give back memory, and for Spark end the session."""

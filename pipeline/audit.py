@@ -1,0 +1,113 @@
+"""Finds features that know the future: their value changes with it, or they tell the label better than one can."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from feature_store.offline import end_of_day
+from feature_store.registry import ranker_features
+from pipeline.errors import EmptyDayError, LeakError
+from pipeline.knowledge import open_archive
+from pipeline.stages.train import week_of_examples
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from pipeline.recommender.examples import Examples
+    from pipeline.settings import Settings
+
+TOO_GOOD = 0.97
+"""AUC of one feature by itself; the best honest one of the demo shop (2017-10-01) stays below 0.8."""
+LARGEST_FALL = 0.1
+"""By how much a feature's AUC may fall from one day to the next; honest ones move by sampling, below 0.03."""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A feature, and what gave it away."""
+
+    feature: str
+    why: str
+
+
+def find_leaks(day: dt.date, settings: Settings) -> list[Leak]:
+    """Every leak that examples of the end of `day`, and of the day after, give away; the archive must go on for a
+    horizon after that.
+
+    Raises:
+        ArchiveError: a cleaned table is missing or unreadable.
+        EmptyDayError: nobody bought anything that recall offered.
+    """
+    following = day + dt.timedelta(days=1)
+    with open_archive(following + settings.horizon, settings) as archive:
+        whole = week_of_examples(archive, day, settings)
+        past = week_of_examples(archive.before(end_of_day(day)), day, settings, future=archive)
+        next_day = week_of_examples(archive.before(end_of_day(following)), following, settings, future=archive)
+    if not len(whole.label) or not len(next_day.label):
+        raise EmptyDayError(
+            f"audit of {day}",
+            expected="users who bought offered items in the horizon after it",
+            found="none",
+            remedy="Name an earlier day, or check `events` in the clean archive.",
+        )
+    names = ranker_features()
+    return [*changed_by_future(past, whole, names), *too_good(whole, next_day, names)]
+
+
+def audit(day: dt.date, settings: Settings) -> int:
+    """How many features were looked at, when none leaks.
+
+    Raises:
+        LeakError: names every one that does.
+    """
+    leaks = find_leaks(day, settings)
+    if leaks:
+        raise LeakError(
+            f"audit of {day}",
+            expected="no feature that knows the future",
+            found="; ".join(f"{leak.feature}: {leak.why}" for leak in leaks),
+            remedy="Mend the definition; a feature may look at events before the moment of asking only.",
+        )
+    return len(ranker_features())
+
+
+def changed_by_future(past: Examples, whole: Examples, names: Sequence[str]) -> list[Leak]:
+    """Features that differ between examples made without the events after the moment, and with them."""
+    if past.matrix.shape != whole.matrix.shape or (past.label != whole.label).any():
+        return [Leak("recall", "offers other items when events after the moment of asking are added")]
+    differs = (past.matrix != whole.matrix) & ~(np.isnan(past.matrix) & np.isnan(whole.matrix))
+    return [
+        Leak(name, f"changes in {rows} of {len(past.label)} rows when events after the moment of asking are added")
+        for name, rows in zip(names, differs.sum(axis=0).tolist(), strict=True)
+        if rows
+    ]
+
+
+def too_good(now: Examples, following: Examples, names: Sequence[str]) -> list[Leak]:
+    """Features that by themselves tell the label as nothing known before can, or far better than a day later."""
+    found = []
+    for at, name in enumerate(names):
+        one, next_one = (separation(each.matrix[:, at], each.label) for each in (now, following))
+        if one > TOO_GOOD:
+            found.append(Leak(name, f"tells the label by itself with AUC {one:.3f}, above {TOO_GOOD}"))
+        elif one - next_one > LARGEST_FALL:
+            found.append(Leak(name, f"tells the label with AUC {one:.3f}, a day later with {next_one:.3f}"))
+    return found
+
+
+def separation(column: NDArray[np.float32], label: NDArray[np.int8]) -> float:
+    """AUC of a column by itself, whichever way it points: 0.5 tells nothing, 1 everything; ties count half."""
+    _, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    positives = int(label.sum())
+    negatives = len(label) - positives
+    if not positives or not negatives:
+        return 0.5
+    auc = (rank[label == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives)
+    return float(max(auc, 1 - auc))

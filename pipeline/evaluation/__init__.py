@@ -1,0 +1,1 @@
+"""How good a release is: metrics of lists, intervals, what another policy would have earned, and the gate."""

@@ -1,0 +1,100 @@
+"""Who is asked for lists when a release is judged: the release itself, the champion's ranker, the baselines."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from feature_store.history import empty_history
+from feature_store.registry import feature_set_id, ranker_features
+from feature_store.schema import PURCHASE
+from pipeline.knowledge import record_of
+from pipeline.progress import track
+from pipeline.recommender.baselines import BASELINES
+from pipeline.recommender.ranker.onnx import OnnxRanker
+from pipeline.recommender.recall import recall_code
+from pipeline.recommender.recall.source import Asker, Candidates
+from pipeline.recommender.recommend import Request, recommend
+from pipeline.recommender.release import Manifest, Release, current, read_decision, read_manifest
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pipeline.knowledge import Knowledge
+    from pipeline.settings import Settings
+
+    ItemLists = NDArray[np.int32]
+
+log = logging.getLogger(__name__)
+SCENE = "home"
+
+
+def champion_of(day: dt.date, settings: Settings) -> str | None:
+    """The release against which that of `day` is judged: the one in use, or before it when that is of `day` itself."""
+    name = current(settings.releases)
+    if name is not None and read_manifest(settings.releases / name).day == str(day):
+        decision = read_decision(settings.releases / name)
+        name = decision["champion"] if decision else None
+    return name if name and (settings.releases / name).is_dir() else None
+
+
+def champions_ranker(name: str | None, settings: Settings) -> Path | None:
+    """The ranker of a release, where this code can ask it: one of other features or recall scores speaks of others."""
+    if name is None:
+        return None
+    folder = settings.releases / name
+    manifest = read_manifest(folder)
+    if manifest.feature_set != feature_set_id() or manifest.recall_code not in (None, recall_code()):
+        log.warning("the champion has other features: judged against the baselines only", extra={"release": name})
+        return None
+    return folder / "ranker" / "model.onnx"
+
+
+def candidate_release(known: Knowledge, ranker: Path, settings: Settings) -> Release:
+    """The release as it would be published, in memory."""
+    manifest = Manifest(
+        release="candidate",
+        day="",
+        as_of=known.snapshot.as_of,
+        timezone=settings.timezone,
+        feature_set=feature_set_id(),
+        features=ranker_features(),
+        scenes=dict(settings.scenes),
+        metrics={},
+        data={},
+        files={},
+    )
+    nobody = Asker(empty_history(), known.snapshot.as_of)
+    popular = known.recall["popular"].candidates(nobody, 1) if "popular" in known.recall else None
+    fallback = popular or Candidates(np.empty(0, np.int32), np.empty(0, np.float32))
+    return Release(manifest, known.snapshot.item_side, known.recall, OnnxRanker(ranker), fallback)
+
+
+def lists_of(name: str, known: Knowledge, ranker: Path, users: NDArray[np.int64], settings: Settings) -> ItemLists:
+    """What `recommend()` with this ranker answers each user at the cut, (users, list size), -1 where a list is short.
+
+    The champion is asked with what the release knows, so that both saw the same days.
+    """
+    release, size = candidate_release(known, ranker, settings), settings.evaluation.list_size
+    catalog = known.snapshot.item_side.catalog
+    chosen = np.full((len(users), size), -1, np.int32)
+    for at, user in enumerate(track(users, f"lists of the {name}", total=len(users))):
+        request = Request(str(known.snapshot.users[user]), known.snapshot.as_of, size, SCENE)
+        answer = recommend(request, release, record_of(known.snapshot, known.history, int(user)))
+        chosen[at, : len(answer.items)] = catalog.rows_of_ids([item.item_id for item in answer.items])
+    return chosen
+
+
+def baseline_lists(known: Knowledge, users: NDArray[np.int64], settings: Settings) -> dict[str, ItemLists]:
+    """The lists of every baseline, fitted on the same purchases."""
+    catalog, size = known.snapshot.item_side.catalog, settings.evaluation.list_size
+    bought = known.history.of_kind(PURCHASE)
+    return {
+        baseline.name: baseline.lists(bought, catalog, known.snapshot.as_of, users, size)
+        for baseline in track(BASELINES, "baselines")
+    }

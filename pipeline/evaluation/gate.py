@@ -1,0 +1,75 @@
+"""Whether a release goes into use: every rule of `config/gate.yaml` with its value and reason, and the decision."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.evaluation.choices import Gate, Rule
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One rule, whether it holds, and why."""
+
+    rule: str
+    holds: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Promoted: the release goes into use. `champion`: the release that it was judged against, none: there was none."""
+
+    promoted: bool
+    champion: str | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def reasons(self) -> list[str]:
+        """What speaks against it; empty when it was promoted."""
+        return [f"{finding.rule}: {finding.reason}" for finding in self.findings if not finding.holds]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def decide(report: Mapping[str, Any], facts: Mapping[str, float], gate: Gate, *, newer: str | None = None) -> Decision:
+    """The decision on the release of an evaluation.
+
+    report: the content of metrics.json. facts: what else was measured, by name; a metric of the release wins over them.
+    newer: the champion, when it is of a later day than the release; that alone refuses the release.
+    """
+    values = {**facts, **report["models"]["release"]}
+    age = Finding(
+        "not of an earlier day than the champion", newer is None, f"{newer} is later" if newer else "it is not"
+    )
+    findings = (age, *(_finding(rule, values, report) for rule in gate.rules))
+    return Decision(all(each.holds for each in findings), report["champion"], findings)
+
+
+def _finding(rule: Rule, values: Mapping[str, float], report: Mapping[str, Any]) -> Finding:
+    if rule.not_worse_than is not None:
+        return _against(rule, rule.not_worse_than, report)
+    if rule.metric not in values:
+        return Finding(str(rule), rule.if_measured, "not measured")
+    value = values[rule.metric]
+    holds = value >= rule.at_least if rule.at_least is not None else value <= (rule.at_most or 0.0)
+    return Finding(str(rule), holds, f"it is {value:.4g}")
+
+
+def _against(rule: Rule, rival: str, report: Mapping[str, Any]) -> Finding:
+    """While nothing is in use, a release that is worse than a rival is better than none."""
+    first = report["champion"] is None
+    differences = report["differences"].get(rival)
+    if differences is None:
+        told = "nothing is in use yet" if first else f"{report['champion']} cannot be asked any more"
+        return Finding(str(rule), holds=True, reason=told if rival == "champion" else "not measured")
+    if rule.metric not in differences:
+        return Finding(str(rule), rule.if_measured, "not measured")
+    value, low, high = differences[rule.metric]
+    told = f"the difference is {value:+.4f} ({low:+.4f} to {high:+.4f})"
+    return Finding(str(rule), high >= 0 or first, f"{told}, and nothing is in use yet" if first else told)

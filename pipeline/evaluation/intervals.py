@@ -1,0 +1,48 @@
+"""How far a mean could have come out otherwise: the bootstrap over users, requests or whatever is drawn together.
+
+B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993; percentile intervals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Values = NDArray[np.float64]
+
+REPLICATES = 1000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value, and the bounds between which it lies in `LEVEL` of the samples drawn again."""
+
+    value: float
+    low: float
+    high: float
+
+    def as_json(self) -> list[float]:
+        return [round(each, 6) for each in (self.value, self.low, self.high)]
+
+
+def mean_intervals(values: Values, *, seed: int = 0, level: float = LEVEL) -> list[Interval]:
+    """The mean of each column of `values` (users, columns), users drawn with replacement.
+
+    For a difference of two models give the difference of their values user by user: the same users are drawn for both.
+    """
+    drawn = resampled(values, seed) / len(values)
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return [Interval(float(m), float(a), float(b)) for m, a, b in zip(values.mean(axis=0), low, high, strict=True)]
+
+
+def resampled(values: Values, seed: int) -> Values:
+    """The column sums of as many rows of `values` (rows, columns), drawn with replacement; (REPLICATES, columns)."""
+    generator, rows = np.random.default_rng(seed), len(values)
+    drawn = (np.bincount(generator.integers(0, rows, rows), minlength=rows) for _ in range(REPLICATES))
+    return np.stack([np.asarray(times @ values, np.float64) for times in drawn])

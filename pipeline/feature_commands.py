@@ -1,0 +1,115 @@
+"""The command `vitrine features`: what there is, and one feature explained from its code to its weight in the model."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.configuration import load_settings
+from pipeline.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from feature_store.spec import Feature
+    from pipeline.settings import Settings
+
+app = typer.Typer()
+out = Console()
+
+
+@app.command()
+def features(
+    name: Annotated[str | None, typer.Argument(help="Explain one feature; the same as --explain.")] = None,
+    explain: Annotated[str | None, typer.Option(help="Definition, statistics and importance of one feature.")] = None,
+    entity: Annotated[str | None, typer.Option(help="Only stored features of user, item or category.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only stored or request features.")] = None,
+    family: Annotated[str | None, typer.Option(help="Only those of one module of definitions, as `affinity`.")] = None,
+    unit: Annotated[str | None, typer.Option(help="Only those of this unit, as `days`.")] = None,
+) -> None:
+    """List the features, all or by entity, kind, family and unit, or explain one."""
+    from feature_store.registry import feature_set_id, registry
+
+    known, wanted = registry(), explain or name
+    if wanted is not None and wanted not in known:
+        raise SettingsError(
+            "feature", expected="a feature of this list: `vitrine features`", found=wanted, remedy="Check the name."
+        )
+    if wanted is not None:
+        _explain(known[wanted], load_settings())
+        return
+    asked = {"entity": entity, "kind": kind, "family": family, "unit": unit}
+    chosen = [feature for feature in known.values() if _is_of(feature, asked)]
+    table = Table(title=f"Feature set {feature_set_id()}: {len(chosen)} features", title_justify="left")
+    for column in ("feature", "kind", "unit", "meaning"):
+        table.add_column(column)
+    for feature in chosen:
+        table.add_row(feature.name, feature.kind, feature.unit, feature.description.splitlines()[0])
+    out.print(table)
+
+
+def family_of(feature: Feature) -> str:
+    """The module of `definitions/` in which it stands."""
+    return feature.compute.__module__.rsplit(".", 1)[-1]
+
+
+def _is_of(feature: Feature, asked: dict[str, str | None]) -> bool:
+    facts = {"entity": feature.entity, "kind": feature.kind, "family": family_of(feature), "unit": feature.unit}
+    return all(value is None or facts[name] == value for name, value in asked.items())
+
+
+def _explain(feature: Feature, settings: Settings) -> None:
+    low, high = feature.range
+    out.print(f"[bold]{feature.name}[/] ({feature.kind}, {feature.unit}, default {feature.default:g})")
+    out.print(f"{feature.description}\nfrom {', '.join(feature.inputs)}; between {low:g} and {high:g}", markup=False)
+    out.print(inspect.getsource(feature.compute), markup=False, highlight=False)
+    for line in (_statistics(feature, settings), _importance(feature, settings)):
+        out.print(line, markup=False)
+
+
+def _statistics(feature: Feature, settings: Settings) -> str:
+    if feature.kind == "request":
+        return "no statistics: a request feature is computed when somebody asks"
+    folder = _latest(settings.workspace.root / "features")
+    if folder is None:
+        return "no statistics: there is no snapshot yet"
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(folder / f"{feature.entity}.parquet")
+    if feature.name not in table.column_names or not table.num_rows:
+        return f"no statistics: the snapshot {folder.name} does not hold it"
+    return f"snapshot {folder.name}: {describe(table[feature.name].to_numpy(), feature.default)}"
+
+
+def describe(values: NDArray[np.float32], default: float) -> str:
+    """Count, how many are the default (nothing known), and least, quartiles and greatest."""
+    import numpy as np
+
+    shares = np.quantile(values, [0, 0.25, 0.5, 0.75, 1])
+    names = ("min", "25 %", "median", "75 %", "max")
+    quantiles = ", ".join(f"{name} {share:g}" for name, share in zip(names, shares, strict=True))
+    return f"{len(values)} values, {int((values == np.float32(default)).sum())} missing (the default), {quantiles}"
+
+
+def _importance(feature: Feature, settings: Settings) -> str:
+    folder = _latest(settings.workspace.root / "train")
+    if folder is None:
+        return "no importance: there is no model yet"
+    gains = json.loads((folder / "schema.json").read_text(encoding="utf-8"))["importance"]
+    if feature.name not in gains:
+        return f"no importance: the model of {folder.name} does not know it"
+    rank = 1 + sum(gain > gains[feature.name] for gain in gains.values())
+    share = gains[feature.name] / (sum(gains.values()) or 1)
+    return f"model {folder.name}: {share:.2%} of all gain, place {rank} of {len(gains)}"
+
+
+def _latest(parent: Path) -> Path | None:
+    return max(parent.glob("day=*"), default=None)

@@ -1,0 +1,84 @@
+"""One UTC day of Matomo, read whole and put in the place of what was archived of it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from feature_store.errors import ArchiveError
+from pipeline.sources.archive import RAW, read_partition, write_partitions
+from pipeline.sources.canonical import arrow_schema
+from pipeline.sources.forgotten import Forgotten
+from pipeline.sources.intake import ONE_DAY, Taken, start_of
+from pipeline.sources.ledger import Extraction, Ledger, Partition
+from pipeline.sources.matomo.reconcile import held_by_day, remember
+from pipeline.sources.matomo.tables import MATOMO_TABLES
+from pipeline.sources.merge import merge
+from pipeline.sources.watermark import watermark
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from feature_store.schema import Table
+    from pipeline.sources.matomo.reader import MatomoSource
+    from pipeline.workspace import Workspace
+
+
+def take_day(
+    source: MatomoSource, ledger: Ledger, workspace: Workspace, run_day: dt.date, day: dt.date, kind: str
+) -> dict[str, Taken]:
+    """Put one day in place, in all tables at once as far as the ledger tells; `written` holds what became another."""
+    started, (start, end) = time.perf_counter(), (start_of(day), start_of(day + ONE_DAY))
+    pages: dict[str, list[pa.Table]] = {name: [] for name in MATOMO_TABLES}
+    forgotten = Forgotten(ledger)
+    for table, page in source.read(start, end):
+        pages[table.name].append(forgotten.without(table.name, page))
+    partitions: dict[str, Partition] = {}
+    read: dict[str, Taken] = {}
+    for name, table in MATOMO_TABLES.items():
+        known, rows = ledger.partitions(RAW, name).get(day), _ordered(pages.pop(name), table)
+        read[name] = _change(_held(workspace, table, day, known), rows, table)
+        partitions[name] = write_partitions(workspace, RAW, name, [(day, rows)])[day]
+        if known is None or known.checksum != partitions[name].checksum:
+            read[name].written[day] = partitions[name]
+    seconds = round(time.perf_counter() - started, 3)
+    held = held_by_day(source, start, end)
+    with ledger.transaction():
+        remember(ledger, source, day, held)
+        for name, taken in read.items():
+            before = watermark(ledger, source.mapping.name, name)
+            numbers = taken.rows, seconds, before, before, kind, taken.inserted, taken.updated, taken.deleted
+            ledger.record_partitions(RAW, name, {day: partitions[name]})
+            ledger.record_extraction(Extraction(source.mapping.name, name, run_day, start, end, *numbers))
+    return read
+
+
+def _held(workspace: Workspace, table: Table, day: dt.date, known: Partition | None) -> pa.Table:
+    """What is archived of a day; nothing where that is damaged or has the columns of an earlier version."""
+    nothing = arrow_schema(table).empty_table()
+    try:
+        rows = nothing if known is None else read_partition(workspace, RAW, table.name, day, known)
+    except ArchiveError:
+        return nothing
+    return rows if rows.schema.equals(nothing.schema) else nothing
+
+
+def _change(held: pa.Table, rows: pa.Table, table: Table) -> Taken:
+    """What replacing `held` by `rows` does."""
+    merged = merge(held, rows, table)
+    deleted = len(merged.rows) + merged.duplicates - len(rows)
+    return Taken(
+        rows=len(rows),
+        inserted=merged.inserted,
+        updated=merged.updated,
+        deleted=deleted,
+        duplicates=merged.duplicates,
+    )
+
+
+def _ordered(pages: list[pa.Table], table: Table) -> pa.Table:
+    """The same rows in the same order, however they came."""
+    rows = pa.concat_tables([arrow_schema(table).empty_table(), *pages])
+    return rows.sort_by([(name, "ascending") for name in (table.cursor, *table.key)])

@@ -1,0 +1,169 @@
+"""Stored features of looking, taste, brands and the shelf, against plain Python on the rows of a random shop."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections import Counter, defaultdict
+
+import pytest
+
+from feature_store.definitions.conversion import PRIOR_USERS
+from feature_store.matrix import stored_positions
+from feature_store.registry import registry
+from tests.feature_store.archive import Shop, event, item, known, open_shop, price
+
+MONTH, QUARTER = 28, 91
+
+
+def grouped(rows, key):
+    found = defaultdict(list)
+    for row in rows:
+        found[key(row)].append(row)
+    return found
+
+
+@pytest.fixture(scope="module")
+def column(shop):
+    """`column(name)`: item id -> what the catalogue says, "" for nothing."""
+    return lambda name: {row["item_id"]: row[name] or "" for row in shop.items}
+
+
+@pytest.fixture(scope="module")
+def of_brand(shop, column):
+    brand = column("brand")
+    return grouped(shop.events, lambda row: brand[row["item_id"]])
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "count"),
+    [
+        ("brand_buyer_count_28d", MONTH, lambda rows: len({row["user_id"] for row in rows})),
+        ("brand_line_count_28d", MONTH, len),
+        ("brand_item_count_91d", QUARTER, lambda rows: len({row["item_id"] for row in rows})),
+    ],
+)
+def test_what_is_counted_of_a_brand(agrees, last, of_brand, name, days, count) -> None:
+    agrees("brand", name, of_brand, lambda rows: count(last(rows, days)), 0.0)
+
+
+def test_money_for_a_line_of_a_brand_and_what_was_taken_off(agrees, last, share, of_brand) -> None:
+    def level(rows):
+        recent = last(rows, QUARTER)
+        return sum(row["value"] for row in recent) / len(recent) if recent else None
+
+    agrees("brand", "brand_spent_per_line_91d", of_brand, level, 0.0)
+    agrees("brand", "brand_discount_share_28d", of_brand, lambda rows: share(last(rows, MONTH)), 0.0)
+
+
+def again(rows):
+    """Of the pairs of user and item, those with more than one basket, smoothed towards a fifth."""
+    baskets = grouped(rows, lambda row: (row["user_id"], row["item_id"]))
+    repeated = sum(len({row["basket_id"] for row in pair}) > 1 for pair in baskets.values())
+    return (repeated + 2) / (len(baskets) + 10)
+
+
+def test_what_is_bought_again(agrees, shop, of_brand) -> None:
+    agrees("brand", "brand_repeat_share", of_brand, again, 0.2)
+    agrees("user_id", "user_repeat_share", grouped(shop.events, lambda row: row["user_id"]), again, 0.2)
+
+
+@pytest.mark.parametrize("group", ["category", "brand"])
+def test_how_wide_a_taste_is(agrees, last, shop, column, group) -> None:
+    of_item, of_user = column(group), grouped(shop.events, lambda row: row["user_id"])
+
+    def shares(rows):
+        lines = Counter(of_item[row["item_id"]] for row in last(rows, QUARTER) if of_item[row["item_id"]])
+        return [count / lines.total() for count in lines.values()]
+
+    def entropy(rows):
+        return round(-sum(part * math.log(part) for part in shares(rows)), 6)
+
+    agrees("user_id", f"user_top_{group}_share_91d", of_user, lambda rows: max(shares(rows), default=None), 0.0)
+    agrees("user_id", f"user_{group}_entropy_91d", of_user, entropy, 0.0)
+
+
+@pytest.fixture
+def doers(shop, last):
+    """Of each item the users who looked, put it into the cart, bought it in the last month."""
+    recent = last(shop.events + shop.visits, MONTH)
+    kinds = {"looked": ("view", "click"), "carted": ("cart",), "bought": ("purchase",)}
+    return {
+        what: {
+            item_id: {row["user_id"] for row in rows}
+            for item_id, rows in grouped((row for row in recent if row["kind"] in of), lambda r: r["item_id"]).items()
+        }
+        for what, of in kinds.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "whom"),
+    [
+        ("item_view_to_cart_rate_28d", "carted", "looked"),
+        ("item_cart_to_purchase_rate_28d", "bought", "carted"),
+        ("item_view_to_purchase_rate_28d", "bought", "looked"),
+    ],
+)
+def test_who_looked_and_then_bought(agrees, doers, name, what, whom) -> None:
+    among = doers[whom]
+    did = {item_id: users & doers[what].get(item_id, set()) for item_id, users in among.items()}
+    shop_share = sum(map(len, did.values())) / sum(map(len, among.values()))
+    assert 0 < shop_share < 1
+
+    def rate(item_ids):
+        (item_id,) = item_ids
+        return (len(did[item_id]) + PRIOR_USERS * shop_share) / (len(among[item_id]) + PRIOR_USERS)
+
+    agrees("item_id", name, {item_id: [item_id] for item_id in among}, rate, 0.0)
+
+
+def test_who_looked_counts_once(agrees, doers) -> None:
+    lookers = {item_id: [users] for item_id, users in doers["looked"].items()}
+    agrees("item_id", "item_looker_count_28d", lookers, lambda rows: len(rows[0]), 0.0)
+
+
+@pytest.mark.parametrize("entity", ["item", "category"])
+def test_the_median_of_the_days_until_it_is_bought_again(agrees, shop, column, entity) -> None:
+    category = column("category")
+    key = "item_id" if entity == "item" else "category"
+
+    def gap(rows):
+        moments = grouped(rows, lambda row: (row["user_id"], row["item_id"]))
+        sorted_moments = [sorted({row["basket_id"]: row["time"] for row in pair}.values()) for pair in moments.values()]
+        days = [
+            (int(late.timestamp()) - int(early.timestamp())) / 86_400
+            for times in sorted_moments
+            for early, late in itertools.pairwise(times)
+        ]
+        return statistics.median(days) if days else None
+
+    rows = grouped(shop.events, lambda row: row["item_id"] if entity == "item" else category[row["item_id"]])
+    agrees(key, f"{entity}_median_gap_days", rows, gap, 400.0)
+
+
+def test_age_and_the_place_of_a_price_on_its_shelf(tmp_path) -> None:
+    """Milk is the cheapest of three, two of which cost the same; bread stands alone; nobody knows soap's price."""
+    ages = {"milk": ("dairy", 10), "cream": ("dairy", 20), "cheese": ("dairy", 20), "bread": ("bakery", 2)}
+    shop = Shop(
+        [event("anna", "milk", 1)],
+        [item("soap", "bath"), *(item(name, category, days_ago=days) for name, (category, days) in ages.items())],
+        prices=[
+            *(price("milk", 9.0, 9), price("milk", 1.0, 3), price("cream", 2.0, 9)),
+            *(price("cheese", 2.0, 9), price("bread", 5.0, 9)),
+        ],
+    )
+    archive = open_shop(shop, tmp_path)
+    side = known(archive)[0].item_side
+    archive.close()
+    names = ["milk", "cream", "cheese", "bread", "soap"]
+    at = [stored_positions(registry())[name] for name in ("item_days_listed", "item_price_rank_in_category")]
+    found = side.items[side.catalog.rows_of_ids(names)][:, at].tolist()
+    assert dict(zip(names, found, strict=True)) == {
+        "milk": [10, 0],
+        "cream": [20, 0.5],
+        "cheese": [20, 0.5],
+        "bread": [2, 0],
+        "soap": [300, 0.5],
+    }

@@ -1,0 +1,56 @@
+"""A table of a million rows goes through extraction in the memory of a small machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+
+from pipeline.demo.tables import METADATA
+
+pytestmark = pytest.mark.slow
+ROWS = 1_000_000
+MOST = 300 * 1024 * 1024
+PROGRAM = """
+import datetime as dt, pathlib, sys
+from feature_store.schema import ORDER_ITEMS
+from pipeline.configuration import load_settings
+from pipeline.sources.archive import archive_lock
+from pipeline.sources.business import open_source
+from pipeline.sources.forgotten import Forgotten
+from pipeline.sources.intake import Intake, Window
+from pipeline.sources.ledger import open_ledger
+url, folder = sys.argv[1:]
+settings = load_settings(arguments={"database_url": url, "work_dir": folder})
+window = Window(dt.datetime(2017, 1, 1, tzinfo=dt.UTC), dt.datetime(2018, 1, 1, tzinfo=dt.UTC))
+with open_source(settings) as source, archive_lock(settings), open_ledger(settings.workspace.ledger) as ledger:
+    Intake(source, ledger, settings, dt.date(2017, 12, 31), Forgotten(ledger)).take(ORDER_ITEMS, window)
+status = pathlib.Path('/proc/self/status').read_text().split()
+print(1024 * int(status[status.index('VmHWM:') + 1]))  # getrusage would tell the parent's, when that is larger
+"""
+
+
+def test_a_million_rows_need_less_than_300_mib(mysql_database, tmp_path):
+    """Order lines of a year; the process is one of its own, so that its peak is this reading's."""
+    engine = sa.create_engine(mysql_database, poolclass=sa.pool.NullPool)
+    METADATA.create_all(engine)
+    with engine.begin() as connection:
+        if "MariaDB" not in connection.exec_driver_sql("SELECT version()").scalar_one():
+            pytest.skip("needs MariaDB's sequence tables to make a million rows quickly")
+        moment = "'2017-01-01' + INTERVAL seq * 31 SECOND"
+        connection.exec_driver_sql(
+            "INSERT INTO order_items (basket_id, line_number, product_id, quantity, sales_value, discount, created_at,"
+            " updated_at)"
+            " SELECT seq DIV 5, MOD(seq, 5), MOD(seq, 90000), 1 + MOD(seq, 3), MOD(seq, 9999) / 100, 0,"
+            f" {moment}, {moment} FROM seq_1_to_{ROWS}"
+        )
+    reader = [sys.executable, "-c", PROGRAM, mysql_database, str(tmp_path)]
+    done = subprocess.run(reader, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"})
+    assert done.returncode == 0, done.stderr
+    files = list(tmp_path.glob("raw/order_items/day=*/part.parquet"))
+    assert sum(pq.ParquetFile(file).metadata.num_rows for file in files) == ROWS
+    assert int(done.stdout.splitlines()[-1]) < MOST

@@ -1,0 +1,85 @@
+"""The audit passes what is honest, and names what was planted: a look at the future, and a column that is the label."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pytest
+from ibis.expr.operations import PhysicalTable
+
+from feature_store.definitions import item as items
+from feature_store.registry import feature_set_id, registry
+from feature_store.spec import stored
+from pipeline.audit import audit, separation, too_good
+from pipeline.errors import LeakError
+from pipeline.recommender.examples import Examples
+from tests.feature_store.archive import TODAY, random_shop
+
+DAY = TODAY - dt.timedelta(days=9)
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    return random_shop(21, users=25, items=40, baskets=700).write(tmp_path_factory.mktemp("audited") / "work" / "clean")
+
+
+@pytest.fixture
+def ours(clean, settings):
+    return settings(work_dir=clean.parent)
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """A stored feature that undoes the cut at the end of the day; in the registry during one test only."""
+
+    @stored(entity="item", unit="days", default=0.0, range=(-1000.0, 1000.0))
+    def item_days_to_the_end(purchases):
+        """Days until the last event of the archive."""
+        everything = purchases.table.op().find(PhysicalTable)[0].to_expr()
+        return (everything["seconds"].max().as_scalar() - purchases.as_of) / 86_400
+
+    monkeypatch.setattr(items, "item_days_to_the_end", item_days_to_the_end, raising=False)
+    registry.cache_clear()
+    feature_set_id.cache_clear()
+    yield "item_days_to_the_end"
+    monkeypatch.undo()
+    registry.cache_clear()
+    feature_set_id.cache_clear()
+
+
+def test_no_feature_of_ours_knows_the_future(ours) -> None:
+    assert audit(DAY, ours) == len(registry())
+
+
+def test_a_feature_that_looks_at_the_future_is_named(ours, planted) -> None:
+    with pytest.raises(LeakError, match=f"{planted}: changes in .* rows when events after") as caught:
+        audit(DAY, ours)
+    assert caught.value.found.count("changes in") == 1
+
+
+def examples(seed: int, *, leaking: float) -> Examples:
+    """Two columns: one honest, one that holds the label in a share `leaking` of the rows."""
+    random = np.random.default_rng(seed)
+    label = (random.random(2000) < 0.2).astype(np.int8)
+    honest = label + random.normal(0, 2, 2000)
+    knows = np.where(random.random(2000) < leaking, label, random.random(2000))
+    return Examples(np.column_stack([honest, knows]).astype(np.float32), label, np.array([2000], np.int32))
+
+
+@pytest.mark.parametrize(
+    ("now", "following", "why"),
+    [(1.0, 1.0, "by itself with AUC 1.000"), (0.6, 0.0, "a day later with 0.5"), (0.6, 0.6, None), (0.0, 0.0, None)],
+)
+def test_a_feature_that_is_too_good_is_named(now, following, why) -> None:
+    found = too_good(examples(1, leaking=now), examples(2, leaking=following), ["honest", "knows"])
+    assert [leak.feature for leak in found] == (["knows"] if why else [])
+    assert all(why in leak.why for leak in found)
+
+
+def test_separation_counts_ties_half_and_looks_both_ways() -> None:
+    label = np.array([0, 0, 1, 1], np.int8)
+    assert separation(np.array([1, 2, 3, 4], np.float32), label) == 1
+    assert separation(np.array([4, 3, 2, 1], np.float32), label) == 1
+    assert separation(np.array([5, 5, 5, 5], np.float32), label) == 0.5
+    assert separation(np.array([1, 2, 2, 3], np.float32), label) == 7 / 8

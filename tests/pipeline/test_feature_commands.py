@@ -1,0 +1,61 @@
+"""`vitrine features` lists what it is asked for, and explains one feature from its code to its weight."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from feature_store.registry import registry
+from pipeline.feature_commands import app, describe, family_of
+
+
+def said(*arguments: str, **environment: str) -> str:
+    """The output, as if the terminal were wide enough for any line."""
+    done = CliRunner().invoke(app, list(arguments), env=environment)
+    assert done.exit_code == 0, done.output
+    return " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "fact"),
+    [
+        ("--entity", "item", lambda feature: feature.entity),
+        ("--kind", "request", lambda feature: feature.kind),
+        ("--family", "affinity", family_of),
+        ("--unit", "days", lambda feature: feature.unit),
+    ],
+)
+def test_a_list_holds_those_asked_for_and_no_other(option, value, fact) -> None:
+    chosen = [name for name, feature in registry().items() if fact(feature) == value]
+    assert f" {len(chosen)} features" in said(option, value)
+    assert 0 < len(chosen) < len(registry())
+
+
+def test_a_stored_feature_is_explained_whole(tmp_path) -> None:
+    name = "item_line_count_7d"
+    snapshot, model = tmp_path / "features" / "day=2017-11-05", tmp_path / "train" / "day=2017-11-05"
+    snapshot.mkdir(parents=True)
+    model.mkdir(parents=True)
+    pq.write_table(pa.table({name: pa.array([0, 0, 2, 6], pa.float32())}), snapshot / "item.parquet")
+    (model / "schema.json").write_text(json.dumps({"importance": {name: 1.0, "other": 3.0}}))
+    shown = said("--explain", name, VITRINE_WORK_DIR=str(tmp_path))
+    assert "return purchases.lines(7)" in shown
+    assert "between 0 and inf" in shown
+    assert "4 values, 2 missing (the default), min 0, 25 % 0, median 1, 75 % 3, max 6" in shown
+    assert "25.00% of all gain, place 2 of 2" in shown
+
+
+def test_without_snapshot_or_model_it_says_so(tmp_path) -> None:
+    shown = said("item_line_count_7d", VITRINE_WORK_DIR=str(tmp_path))
+    assert "there is no snapshot yet" in shown
+    assert "there is no model yet" in shown
+
+
+def test_values_are_described_by_quartiles() -> None:
+    found = describe(np.array([1, 2, 3, 4, 5], np.float32), 5)
+    assert found == "5 values, 1 missing (the default), min 1, 25 % 2, median 3, 75 % 4, max 5"
