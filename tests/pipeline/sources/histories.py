@@ -8,6 +8,7 @@ import os
 import signal
 import sqlite3
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -227,12 +228,14 @@ def run_killed(day: dt.date, settings: Settings, point: int) -> list[str]:
             done = pipe.read().splitlines()
         assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
         return done
-    steps = itertools.count(1)
+    steps, one_at_a_time = itertools.count(1), threading.RLock()
 
     def about_to(what: str) -> None:
-        os.write(telling, f"{what}\n".encode())
-        if next(steps) == point:
-            os.kill(os.getpid(), signal.SIGKILL)
+        with one_at_a_time:  # files are written by several threads: none may take a step while another one kills
+            os.write(telling, f"{what}\n".encode())
+            if next(steps) == point:
+                os.kill(os.getpid(), signal.SIGKILL)
+                signal.pause()
 
     def at_call(_frame: object, event: str, called: Any) -> None:
         connection = getattr(called, "__self__", None)
