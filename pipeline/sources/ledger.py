@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS watermarks (
-    source TEXT, table_name TEXT, extracted_through TEXT NOT NULL, PRIMARY KEY (source, table_name)
+    source TEXT, table_name TEXT, site TEXT, extracted_through TEXT NOT NULL, PRIMARY KEY (source, table_name, site)
 );
 CREATE TABLE IF NOT EXISTS extractions (
     id INTEGER PRIMARY KEY, source TEXT NOT NULL, table_name TEXT NOT NULL, run_day TEXT NOT NULL,
@@ -42,6 +42,15 @@ CREATE TABLE IF NOT EXISTS shapes (
     source TEXT, table_name TEXT, columns TEXT NOT NULL, PRIMARY KEY (source, table_name)
 );
 """
+_WATERMARKS_OF_TABLES = """
+ALTER TABLE watermarks RENAME TO watermarks_of_tables;
+CREATE TABLE watermarks (
+    source TEXT, table_name TEXT, site TEXT, extracted_through TEXT NOT NULL, PRIMARY KEY (source, table_name, site)
+);
+INSERT INTO watermarks SELECT source, table_name, '', extracted_through FROM watermarks_of_tables;
+DROP TABLE watermarks_of_tables
+"""
+"""The first ledgers knew no sites: what they say counts for all."""
 _LATER_COLUMNS = {
     "kind": "TEXT NOT NULL DEFAULT 'new'",
     "inserted": "INTEGER NOT NULL DEFAULT 0",
@@ -107,7 +116,7 @@ class Ledger:
         try:
             self.connection = sqlite3.connect(path, isolation_level=None, timeout=60)
             self.connection.executescript(_TABLES)
-            self._add_later_columns()
+            self._bring_up_to_date()
         except sqlite3.DatabaseError as error:
             if "disk is full" in str(error):  # the stage says what to do about it
                 raise
@@ -210,12 +219,18 @@ class Ledger:
         )
         return [_extraction(dict(zip(_STORED.values(), row, strict=True))) for row in found]
 
-    def _add_later_columns(self) -> None:
+    def _bring_up_to_date(self) -> None:
         with self.transaction():
-            present = {row[1] for row in self.connection.execute("PRAGMA table_info(extractions)")}
+            present = self._columns("extractions")
             for name, definition in _LATER_COLUMNS.items():
                 if name not in present:
                     self.connection.execute(f"ALTER TABLE extractions ADD COLUMN {name} {definition}")
+            if "site" not in self._columns("watermarks"):
+                for statement in _WATERMARKS_OF_TABLES.split(";"):
+                    self.connection.execute(statement)
+
+    def _columns(self, table: str) -> set[str]:
+        return {row[1] for row in self.connection.execute(f"PRAGMA table_info({table})")}
 
 
 _TIMES = ("start", "end", "cursor_before", "cursor_after", "recorded_at")

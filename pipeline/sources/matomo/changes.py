@@ -1,7 +1,8 @@
 """Which UTC days of Matomo must be read (again): no log table says when a row was changed.
 
-Found by time: everything from the overlap on. Found by key: new ids with an older time (queued trackers, log imports,
-requests with `cdt`), and visits that began before the overlap and were touched in it.
+Found by time: everything from the overlap on, and all of a site that is new here. Found by key: new ids with an older
+time (queued trackers, log imports, requests with `cdt`), and visits that began before the overlap and were touched in
+it.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ _DAY_LENGTH = len("YYYY-MM-DD")
 
 @dataclass(frozen=True)
 class Reached:
-    """How far Matomo was read: everything before `through`, and the highest ids seen then."""
+    """How far Matomo was read: everything of each site before its `through`, and the highest ids seen then."""
 
-    through: dt.datetime
+    through: dict[int, dt.datetime]
+    """Site -> its watermark; a site of which nothing was read is not among them."""
     action: int
     visit: int
 
@@ -41,31 +43,33 @@ def highest_ids(source: MatomoSource) -> tuple[int, int]:
     return found[0], found[1]
 
 
-def bounds(source: MatomoSource) -> tuple[dt.date, dt.date] | None:
-    """The first and the last day on which anything happened on the mapping's sites; none: nothing ever did."""
-    days: set[dt.date] = set()
+def bounds(source: MatomoSource) -> dict[int, tuple[dt.date, dt.date]]:
+    """The first and the last day on which anything happened on each of the mapping's sites, where anything did."""
+    days: dict[int, set[dt.date]] = {site: set() for site in source.mapping.sites}
     with database_errors(source.url):
         for name, (time, *_) in ORDER.items():
             table = source.catalogue.table(name)
             for site in source.mapping.sites:  # one site at a time: the indexes begin with it
                 query = sa.select(sa.func.min(table.c[time]), sa.func.max(table.c[time]))
-                days |= _days(source.connection.execute(query.where(table.c.idsite == site)).one())
-    return (min(days), max(days)) if days else None
+                days[site] |= _days(source.connection.execute(query.where(table.c.idsite == site)).one())
+    return {site: (min(each), max(each)) for site, each in days.items() if each}
 
 
-def days_to_read(source: MatomoSource, reached: Reached | None, end: dt.datetime) -> list[dt.date]:
+def days_to_read(source: MatomoSource, reached: Reached, end: dt.datetime) -> list[dt.date]:
     """The days before `end`, or before what was read already, whose rows may differ from what was read; ascending."""
     found = bounds(source)
-    if found is None:
+    if not found:
         return []
-    through = end if reached is None else max(end, reached.through)
-    last = min(found[1], (through - ONE_DAY).date())
-    if reached is None:
-        return _range(found[0], last)
-    overlap = reached.through - dt.timedelta(hours=source.mapping.overlap_hours)
-    with database_errors(source.url):
-        late = _late_actions(source, reached, overlap) | _visits(source, reached, overlap)
-    return sorted({*_range(overlap.date(), last), *(day for day in late if day <= last)})
+    last = min(max(last for _, last in found.values()), (max([end, *reached.through.values()]) - ONE_DAY).date())
+    days: set[dt.date] = set()
+    for site in found.keys() - reached.through.keys():
+        days |= set(_range(found[site][0], last))
+    if reached.through:
+        overlap = min(reached.through.values()) - dt.timedelta(hours=source.mapping.overlap_hours)
+        with database_errors(source.url):
+            late = _late_actions(source, reached, overlap) | _visits(source, reached, overlap)
+        days |= {*_range(overlap.date(), last), *(day for day in late if day <= last)}
+    return sorted(days)
 
 
 def _late_actions(source: MatomoSource, reached: Reached, overlap: dt.datetime) -> set[dt.date]:

@@ -20,7 +20,7 @@ from pipeline.sources.matomo.reconcile import changed_days, prepare
 from pipeline.sources.matomo.tables import EVENTS as MATOMO_EVENTS
 from pipeline.sources.matomo.tables import MATOMO_TABLES
 from pipeline.sources.reconcile import RECONCILE, Reconciliation, is_due
-from pipeline.sources.watermark import move_watermark, watermark
+from pipeline.sources.watermark import move_watermark, site_watermarks, watermark
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -95,7 +95,8 @@ def extract_matomo(
     """
     _prepare(ledger)
     end = start_of(last_day + ONE_DAY)
-    days = set(days_to_read(source, _reached(ledger, source.mapping.name), end))
+    reached = _reached(ledger, source)
+    days = set(days_to_read(source, reached, end))
     for name in MATOMO_TABLES:
         known = ledger.partitions(RAW, name)
         remove_unknown(workspace, RAW, name, known)
@@ -106,7 +107,9 @@ def extract_matomo(
         for name, taken in take_day(source, ledger, workspace, run_day, day, MEND).items():
             counts[name] += taken.rows
     if days:
-        _move(ledger, source, min(end, start_of(max(days) + ONE_DAY)), ids, run_day, counts[MATOMO_EVENTS.name])
+        through = max([min(end, start_of(max(days) + ONE_DAY)), *reached.through.values()])
+        after = Reached(dict.fromkeys(source.mapping.sites, through), *ids)
+        _move(ledger, source, reached, after, run_day, counts[MATOMO_EVENTS.name])
     log.info("Matomo extracted", extra={"days": len(days), **counts})
     return counts
 
@@ -177,23 +180,33 @@ def _prepare(ledger: Ledger) -> None:
     prepare(ledger)
 
 
-def _reached(ledger: Ledger, name: str) -> Reached | None:
-    through = [watermark(ledger, name, table) for table in MATOMO_TABLES]
+def _reached(ledger: Ledger, source: MatomoSource) -> Reached:
+    """How far all four tables are, of each of the mapping's sites; a site that it did not name before is read whole."""
+    name = source.mapping.name
+    found = [site_watermarks(ledger, name, table, source.mapping.sites) for table in MATOMO_TABLES]
     ids = ledger.connection.execute("SELECT action, visit FROM matomo_ids WHERE source = ?", (name,)).fetchone()
-    known = [moment for moment in through if moment is not None]
-    return Reached(min(known), *ids) if ids and len(known) == len(through) else None
+    known = set.intersection(*map(set, found)) if ids else set()
+    return Reached({site: min(each[site] for each in found) for site in known}, *(ids or (0, 0)))
 
 
-def _move(
-    ledger: Ledger, source: MatomoSource, through: dt.datetime, ids: tuple[int, int], run_day: dt.date, events: int
-) -> None:
-    """Everything before `through` is archived; a run of an earlier day does not move it back."""
-    name, events_name = source.mapping.name, MATOMO_EVENTS.name
-    before = watermark(ledger, name, events_name)
-    after = through if before is None else max(before, through)
-    entry = Extraction(name, events_name, run_day, before or after, after, events, 0.0, before, after, NEW)
+def _move(ledger: Ledger, source: MatomoSource, before: Reached, after: Reached, run_day: dt.date, events: int) -> None:
+    """Enter what is archived of every site now. A site that left the mapping loses its watermark, because days that
+    are read again lose its rows: should it come back, it begins at its beginning.
+    """
+    name = source.mapping.name
+    began, through = min(before.through.values(), default=None), max(after.through.values())
+    stretch, note = (began or through, through), _joined(source, before)
+    entry = Extraction(name, MATOMO_EVENTS.name, run_day, *stretch, events, 0.0, began, through, NEW, note=note)
     with ledger.transaction():
         ledger.record_extraction(entry)
         for table in MATOMO_TABLES:
-            move_watermark(ledger, name, table, after)
-        ledger.connection.execute("INSERT OR REPLACE INTO matomo_ids VALUES (?, ?, ?)", (name, *ids))
+            move_watermark(ledger, name, table, through, source.mapping.sites)
+        ledger.connection.execute(
+            "INSERT OR REPLACE INTO matomo_ids VALUES (?, ?, ?)", (name, after.action, after.visit)
+        )
+
+
+def _joined(source: MatomoSource, before: Reached) -> str:
+    """Which sites joined others that were read before."""
+    new = [str(site) for site in source.mapping.sites if site not in before.through] if before.through else []
+    return f"read from its beginning: site {', '.join(new)}" if new else ""

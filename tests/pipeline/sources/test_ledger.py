@@ -1,10 +1,12 @@
 import datetime as dt
+import sqlite3
+from contextlib import closing
 
 import pytest
 
 from feature_store.errors import ArchiveError
 from pipeline.sources.ledger import Extraction, Partition, open_ledger
-from pipeline.sources.watermark import archived_through, move_watermark, watermark
+from pipeline.sources.watermark import archived_through, move_watermark, site_watermarks, watermark
 
 DAY = dt.date(2017, 1, 2)
 MIDNIGHT = dt.datetime(2017, 1, 3, tzinfo=dt.UTC)
@@ -51,6 +53,25 @@ def test_a_watermark_is_kept_per_table(ledger):
         move_watermark(ledger, "demo", "users", MIDNIGHT)
     assert watermark(ledger, "demo", "users") == archived_through(ledger, "users") == MIDNIGHT
     assert watermark(ledger, "demo", "orders") is archived_through(ledger, "orders") is None
+
+
+def test_a_watermark_is_kept_per_site_where_there_are_sites(ledger):
+    with ledger.transaction():
+        move_watermark(ledger, "matomo", "visits", MIDNIGHT, sites=(1, 2))
+    assert site_watermarks(ledger, "matomo", "visits", (2, 3)) == {2: MIDNIGHT}
+    with ledger.transaction():
+        move_watermark(ledger, "matomo", "visits", MIDNIGHT, sites=(1,))
+    assert site_watermarks(ledger, "matomo", "visits", (1, 2)) == {1: MIDNIGHT}
+
+
+def test_the_watermark_of_a_ledger_without_sites_counts_for_all_of_them(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as old, old:
+        old.execute("CREATE TABLE watermarks (source, table_name, extracted_through, PRIMARY KEY (source, table_name))")
+        old.execute("INSERT INTO watermarks VALUES ('matomo', 'visits', ?)", (MIDNIGHT.isoformat(),))
+    for _ in range(2):
+        with open_ledger(tmp_path / "ledger.db") as ledger:
+            assert watermark(ledger, "matomo", "visits") == MIDNIGHT
+            assert site_watermarks(ledger, "matomo", "visits", (1, 2)) == {1: MIDNIGHT, 2: MIDNIGHT}
 
 
 def test_one_work_folder_holds_one_shop(ledger):

@@ -139,7 +139,7 @@ class Installation:
         self.run(lines, order, at(time, day), visit)
 
     def mapping(self, **more):
-        return MatomoMapping(prefix=self.prefix, sites=self.sites, **more)
+        return MatomoMapping(**{"prefix": self.prefix, "sites": self.sites} | more)
 
     def read(self, *, page_rows=5000, days=3, start=DAY, **mapping):
         """Everything from `start` on: table name -> rows."""
@@ -165,8 +165,8 @@ class Installation:
         with open_matomo(self.url, self.mapping()) as source, open_ledger(workspace.ledger) as ledger:
             return reconcile_matomo(source, ledger, workspace, DAY, first, last)
 
-    def backfill(self, workspace, first=DAY, last=DAY):
-        with open_matomo(self.url, self.mapping()) as source, open_ledger(workspace.ledger) as ledger:
+    def backfill(self, workspace, first=DAY, last=DAY, **mapping):
+        with open_matomo(self.url, self.mapping(**mapping)) as source, open_ledger(workspace.ledger) as ledger:
             return backfill_matomo(source, ledger, workspace, last, first, last)
 
 

@@ -2,7 +2,10 @@ import datetime as dt
 
 import pytest
 
+from pipeline.sources.intake import MEND
 from pipeline.sources.ledger import open_ledger
+from pipeline.sources.matomo.day import take_day
+from pipeline.sources.matomo.reader import open_matomo
 from pipeline.sources.matomo.tables import MATOMO_TABLES
 from pipeline.sources.watermark import watermark
 from tests.pipeline.sources.matomo.installation import DAY, SKU, archived, at, visitor
@@ -167,6 +170,42 @@ def test_a_backfill_replaces_its_days_and_moves_no_watermark(matomo, workspace):
     with open_ledger(workspace.ledger) as ledger:
         assert [entry.kind for entry in ledger.extractions("matomo_events")][-1] == "backfill"
     assert matomo.reconcile(workspace) == []
+
+
+@pytest.fixture
+def two_sites(install, workspace):
+    """Both with a day of long ago and one of now; the first alone is read."""
+    matomo = install(sites=(1, 2))
+    for site in matomo.sites:
+        for day in (DAY, LATER):
+            matomo.view(matomo.visit(day=day, site=site), f"S{site}", day=day, site=site)
+    matomo.extract(workspace, LATER, sites=(1,), overlap_ids=0, overlap_visits=0)
+    return matomo
+
+
+def test_a_site_that_joins_later_is_read_from_its_own_beginning(two_sites, workspace):
+    assert [item for _, item, _ in told(workspace)] == ["S1", "S1"]
+    two_sites.extract(workspace, LATER, overlap_ids=0, overlap_visits=0)
+    assert sorted(told(workspace)) == [("view", f"S{site}", day.day) for site in (1, 2) for day in (DAY, LATER)]
+    with open_ledger(workspace.ledger) as ledger:
+        assert ledger.extractions("matomo_events")[-1].note == "read from its beginning: site 2"
+    assert two_sites.reconcile(workspace) == []
+
+
+def test_a_new_site_of_which_a_killed_run_read_some_days_begins_again(two_sites, workspace):
+    with open_matomo(two_sites.url, two_sites.mapping()) as source, open_ledger(workspace.ledger) as ledger:
+        take_day(source, ledger, workspace, LATER, LATER, MEND)
+    two_sites.extract(workspace, LATER, overlap_ids=0, overlap_visits=0)
+    assert len(told(workspace)) == 4
+
+
+def test_a_site_that_left_and_came_back_is_read_from_its_own_beginning(two_sites, workspace):
+    two_sites.extract(workspace, LATER)
+    two_sites.extract(workspace, LATER, sites=(1,))
+    two_sites.backfill(workspace, sites=(1,))
+    assert ("view", "S2", DAY.day) not in told(workspace)
+    two_sites.extract(workspace, LATER, overlap_ids=0, overlap_visits=0)
+    assert len(told(workspace)) == 4
 
 
 def watermarks(workspace):
