@@ -65,6 +65,7 @@ def as_json(result: StageResult) -> Summary:
         "peak_memory_bytes": result.peak_memory_bytes,
         "paths": [str(path) for path in result.paths],
         "counts": {name: float(count) for name, count in result.counts.items()},
+        "decision": result.decision,
     }
 
 
@@ -77,4 +78,5 @@ def from_json(summary: Mapping[str, Any]) -> StageResult:  # `Any`: what was JSO
         day=dt.date.fromisoformat(summary["day"]),
         seconds=summary["seconds"],
         peak_memory_bytes=summary["peak_memory_bytes"],
+        decision=summary["decision"],
     )

@@ -80,7 +80,7 @@ def print_closing(console: Console, day: dt.date, results: Sequence[StageResult]
         release = load_release(settings.releases / name)
         _print_example(console, day, release, settings)
         console.print(f"Release  {settings.releases / name}")
-    console.print(f"Reports  {settings.workspace.reports(day)}  {settings.workspace.evaluation(day)}")
+    console.print(f"Reports  {settings.workspace.reports(day)}  {settings.workspace.evaluation(day) / 'report.html'}")
     console.print(
         "Next     [bold]vitrine serve[/]  then  [bold]curl -s localhost:8000/api/v1/recommend"
         " -H 'content-type: application/json' -d '{\"user_id\": \"1\"}'[/]",

@@ -15,6 +15,7 @@ from feature_store.online.forget import forget_user
 from feature_store.schema import ANONYMOUS, EVENTS, ORDERS
 from pipeline.atomic import atomic_file, write_text
 from pipeline.errors import SettingsError
+from pipeline.evaluation.reporting import forget_examples
 from pipeline.forget_features import days_with, from_runs
 from pipeline.forget_releases import releases_with
 from pipeline.sources.archive import CLEAN, RAW, archive_lock, read_partition
@@ -101,6 +102,7 @@ def _erase(user: str, settings: Settings) -> Path:
     # Which releases hold the row is known by the snapshots alone: written down before those lose it.
     _write(path, [*earlier, receipt])
     receipt["removed"] |= from_runs(user, settings)
+    receipt["removed"] |= {"examples in reports": forget_examples(settings)}
     receipt["removed"] |= {"online": _from_stores(user, settings), "spill": sweep_spill(settings.workspace.spill)}
     _write(path, [*earlier, receipt | {"finished": True}])
     return path

@@ -14,11 +14,12 @@ from feature_store.offline import Archive, end_of_day
 from feature_store.online.store import UserRecord
 from feature_store.schema import PURCHASE
 from feature_store.snapshot import Snapshot, arrays_of, compute_snapshot
+from pipeline.errors import SettingsError
 from pipeline.recommender.recall import SOURCES
 from pipeline.spill import spill_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from feature_store.history import History
     from pipeline.recommender.recall.source import RecallSource
@@ -101,6 +102,29 @@ def purchased(archive: Archive, first: dt.date, last: dt.date) -> dict[str, dict
     for user, item, money in zip(*(column.to_pylist() for column in pairs.columns), strict=True):
         bought.setdefault(user, {})[item] = money
     return bought
+
+
+def attributes_of_users(archive: Archive, columns: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Column of the table of users -> user -> value, as text; whoever it says nothing of is left out.
+
+    Raises:
+        SettingsError: the table has no such column.
+    """
+    lacking = [name for name in columns if name not in archive.users.columns]
+    if lacking:
+        raise SettingsError(
+            "evaluation.segments",
+            expected=f"columns of users: {', '.join(archive.users.columns)}",
+            found=", ".join(lacking),
+            remedy="Name columns that the table has.",
+        )
+    if not columns:
+        return {}
+    rows = archive.frame(archive.users.select("user_id", *columns)).to_pydict()
+    return {
+        name: {user: str(value) for user, value in zip(rows["user_id"], rows[name], strict=True) if value is not None}
+        for name in columns
+    }
 
 
 def rng(settings: Settings, *names: str) -> np.random.Generator:

@@ -107,6 +107,8 @@ class Evaluation(_Section):
     horizon_days: int = Field(7, ge=1)
     list_size: int = Field(20, ge=1)
     baselines: bool = True
+    segments: tuple[str, ...] = ("segment",)
+    """Columns of `users` by whose values a release is judged apart."""
 
 
 class OnlineHistory(_Section):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from feature_store.errors import VitrineError
 from pipeline.errors import StorageError
@@ -21,7 +22,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage did: `rows` is its headline count, `counts` everything else worth knowing."""
+    """What a stage did: `rows` is its headline count, `counts` everything else worth knowing; `decision`: what the
+    gate said, of the stage that asked it.
+    """
 
     paths: tuple[Path, ...]
     rows: int
@@ -30,6 +33,7 @@ class StageResult:
     day: dt.date = dt.date.min
     seconds: float = 0.0
     peak_memory_bytes: int = 0
+    decision: dict[str, Any] | None = None
 
 
 Stage = Callable[[dt.date, Settings], StageResult]
@@ -91,6 +95,6 @@ def stage(work: Stage) -> Stage:
             "stage finished",
             extra={"stage": name, "day": str(day), "rows": result.rows, "seconds": round(seconds, 2), **result.counts},
         )
-        return StageResult(result.paths, result.rows, result.counts, name, day, seconds, peak)
+        return StageResult(result.paths, result.rows, result.counts, name, day, seconds, peak, result.decision)
 
     return run

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +12,14 @@ import numpy as np
 from feature_store.history import empty_history
 from feature_store.registry import feature_set_id, ranker_features
 from feature_store.schema import PURCHASE
+from pipeline.evaluation.metrics import PADDING
 from pipeline.knowledge import record_of
 from pipeline.progress import track
 from pipeline.recommender.baselines import BASELINES
 from pipeline.recommender.ranker.onnx import OnnxRanker
 from pipeline.recommender.recall import recall_code
 from pipeline.recommender.recall.source import Asker, Candidates
-from pipeline.recommender.recommend import Request, recommend
+from pipeline.recommender.recommend import Ranking, Request, recommend
 from pipeline.recommender.release import Manifest, Release, current, read_decision, read_manifest
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 SCENE = "home"
+NOTHING = Ranking(np.empty(0, np.int32), np.empty(0, np.float32))
 
 
 def champion_of(day: dt.date, settings: Settings) -> str | None:
@@ -75,19 +79,44 @@ def candidate_release(known: Knowledge, ranker: Path, settings: Settings) -> Rel
     return Release(manifest, known.snapshot.item_side, known.recall, OnnxRanker(ranker), fallback)
 
 
-def lists_of(name: str, known: Knowledge, ranker: Path, users: NDArray[np.int64], settings: Settings) -> ItemLists:
-    """What `recommend()` with this ranker answers each user at the cut, (users, list size), -1 where a list is short.
+@dataclass(frozen=True)
+class Asked:
+    """What `recommend()` answered some users.
+
+    lists:    (users, list size) rows of the catalog, -1 where a list is short
+    proposed: recall source -> (users, list size), whether it offered what stands at the place
+    rankings: per user, everything that the list was chosen from
+    seconds:  per user, how long the answer took
+    """
+
+    lists: ItemLists
+    proposed: dict[str, NDArray[np.bool_]]
+    rankings: list[Ranking]
+    seconds: NDArray[np.float64]
+
+
+def ask(name: str, known: Knowledge, ranker: Path, users: NDArray[np.int64], settings: Settings) -> Asked:
+    """What `recommend()` with this ranker answers each user at the cut; row -1 is somebody whom nobody knows.
 
     The champion is asked with what the release knows, so that both saw the same days.
     """
     release, size = candidate_release(known, ranker, settings), settings.evaluation.list_size
-    catalog = known.snapshot.item_side.catalog
-    chosen = np.full((len(users), size), -1, np.int32)
+    catalog, snapshot = known.snapshot.item_side.catalog, known.snapshot
+    lists = np.full((len(users), size), PADDING, np.int32)
+    proposed = {source: np.zeros(lists.shape, bool) for source in release.scenes[SCENE].recall}
+    rankings, seconds = [], np.zeros(len(users))
     for at, user in enumerate(track(users, f"lists of the {name}", total=len(users))):
-        request = Request(str(known.snapshot.users[user]), known.snapshot.as_of, size, SCENE)
-        answer = recommend(request, release, record_of(known.snapshot, known.history, int(user)))
-        chosen[at, : len(answer.items)] = catalog.rows_of_ids([item.item_id for item in answer.items])
-    return chosen
+        record = record_of(snapshot, known.history, int(user)) if user >= 0 else None
+        request = Request(str(snapshot.users[user]) if user >= 0 else "", snapshot.as_of, size, SCENE)
+        started = time.perf_counter()
+        answer = recommend(request, release, record)
+        seconds[at] = time.perf_counter() - started
+        lists[at, : len(answer.items)] = catalog.rows_of_ids([item.item_id for item in answer.items])
+        for place, item in enumerate(answer.items):
+            for source in item.sources:
+                proposed[source][at, place] = True
+        rankings.append(answer.ranking or NOTHING)
+    return Asked(lists, proposed, rankings, seconds)
 
 
 def baseline_lists(known: Knowledge, users: NDArray[np.int64], settings: Settings) -> dict[str, ItemLists]:

@@ -18,6 +18,8 @@ class Finding:
     rule: str
     holds: bool
     reason: str
+    value: float | None = None
+    """What was found: of the metric, or of its difference to a rival; none: it was not measured."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def _finding(rule: Rule, values: Mapping[str, float], report: Mapping[str, Any])
         return Finding(str(rule), rule.if_measured, "not measured")
     value = values[rule.metric]
     holds = value >= rule.at_least if rule.at_least is not None else value <= (rule.at_most or 0.0)
-    return Finding(str(rule), holds, f"it is {value:.4g}")
+    return Finding(str(rule), holds, f"it is {value:.4g}", float(value))
 
 
 def _against(rule: Rule, rival: str, report: Mapping[str, Any]) -> Finding:
@@ -72,4 +74,4 @@ def _against(rule: Rule, rival: str, report: Mapping[str, Any]) -> Finding:
         return Finding(str(rule), rule.if_measured, "not measured")
     value, low, high = differences[rule.metric]
     told = f"the difference is {value:+.4f} ({low:+.4f} to {high:+.4f})"
-    return Finding(str(rule), high >= 0 or first, f"{told}, and nothing is in use yet" if first else told)
+    return Finding(str(rule), high >= 0 or first, f"{told}, and nothing is in use yet" if first else told, value)

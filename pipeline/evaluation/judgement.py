@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 RELEASE, CHAMPION = "release", "champion"
 HEADLINE = "ndcg@20"
 SIZE = 20
+CURVE = (1, 2, 3, 5, 10, 15, 20)
+MOST_SEGMENTS = 20
 NEW_ITEM_DAYS = 28
 BASKETS = ((1, 9), (10, 39), (40, None))
 """Groups of users by how many baskets they had before; in the demo shop about a sixth, a half and a third."""
@@ -36,11 +38,13 @@ class Truth:
     items: per user, distinct rows of the catalog; an item that it does not hold has a number of its own below -1
     money: per user, what was paid for each of `items`
     baskets: (users,) baskets before
+    attributes: column of the table of users -> (users,) what it says of each
     """
 
     items: Sequence[NDArray[np.int32]]
     money: Sequence[NDArray[np.float64]]
     baskets: NDArray[np.int64]
+    attributes: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
 
 def judgement(
@@ -64,9 +68,15 @@ def judgement(
     rivals = [model for model in lists if model not in (RELEASE, CHAMPION)]
     best = max(rivals, key=lambda model: models[model][HEADLINE], default=None)
     against = {CHAMPION: CHAMPION if CHAMPION in lists else None, "best_baseline": best}
+    shown = [model for model in (RELEASE, CHAMPION, best) if model in lists]
     return {
         "models": models,
         "best_baseline": best,
+        "model_intervals": {
+            model: _intervals({name: of[name] for name in (HEADLINE, f"recall@{SIZE}")}, seed)
+            for model, of in values.items()
+        },
+        "curves": {model: curves(lists[model], truth.items) for model in shown if model is not None},
         "intervals": _intervals(values[RELEASE], seed),
         "differences": {
             name: _intervals({key: values[RELEASE][key] - values[model][key] for key in values[RELEASE]}, seed)
@@ -74,6 +84,45 @@ def judgement(
             if model is not None
         },
         "groups": _groups(values[RELEASE], lists[RELEASE], truth, purchases, as_of),
+        "segments": {column: _segments(values[RELEASE], of_user) for column, of_user in truth.attributes.items()},
+    }
+
+
+def curves(lists: ItemLists, truth: Sequence[NDArray[np.int32]]) -> dict[str, list[list[float]]]:
+    """Mean ndcg and recall of the first k places, as (k, value) for k from 1 to the size of the lists."""
+    judged, sizes = judge(lists, truth), [k for k in CURVE if k <= lists.shape[1]]
+    return {
+        name: [[k, round(float(metric(judged, k).mean()), 6)] for k in sizes]
+        for name, metric in (("ndcg", ndcg), ("recall", recall))
+    }
+
+
+def headline(lists: ItemLists, truth: Sequence[NDArray[np.int32]]) -> dict[str, float]:
+    """The two metrics of a group of users, and how many they are."""
+    judged = judge(lists, truth)
+    return {
+        "users": len(lists),
+        HEADLINE: float(ndcg(judged, SIZE).mean()),
+        f"recall@{SIZE}": float(recall(judged, SIZE).mean()),
+    }
+
+
+def sources_of(
+    lists: ItemLists, proposed: Mapping[str, NDArray[np.bool_]], truth: Truth
+) -> dict[str, dict[str, float]]:
+    """Recall source -> share of the listed items that it offered, that it alone offered, and share of the hits.
+
+    proposed: source -> (users, k), whether it offered what stands at the place
+    """
+    shown, found = lists != PADDING, judge(lists, truth.items).matches
+    offers = np.sum(list(proposed.values()), axis=0) if proposed else np.zeros(lists.shape)
+    return {
+        source: {
+            "listed": float(places[shown].mean()) if shown.any() else 0.0,
+            "alone": float((places & (offers == 1))[shown].mean()) if shown.any() else 0.0,
+            "found": float(places[found].mean()) if found.any() else 0.0,
+        }
+        for source, places in proposed.items()
     }
 
 
@@ -112,6 +161,17 @@ def _groups(
             found = {metric: float(values[metric][chosen].mean()) for metric in (HEADLINE, f"recall@{SIZE}")}
             groups[name] = {"users": int(chosen.sum()), **found}
     return groups | _new_items(lists, truth, purchases, as_of)
+
+
+def _segments(values: Mapping[str, NDArray[np.float64]], of_user: NDArray[np.str_]) -> dict[str, dict[str, float]]:
+    """The release for the users of each value of an attribute, the commonest values first."""
+    names, users = np.unique(of_user, return_counts=True)
+    segments = {}
+    for at in np.lexsort((names, -users))[:MOST_SEGMENTS]:
+        chosen = of_user == names[at]
+        found = {metric: float(values[metric][chosen].mean()) for metric in (HEADLINE, f"recall@{SIZE}")}
+        segments[str(names[at])] = {"users": int(users[at]), **found}
+    return segments
 
 
 def _new_items(lists: ItemLists, truth: Truth, purchases: History, as_of: int) -> dict[str, dict[str, float]]:

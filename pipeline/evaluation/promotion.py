@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline import tracking
 from pipeline.day_run import load_stage
 from pipeline.errors import ReleaseError, SettingsError
+from pipeline.evaluation.reporting import write_report
 from pipeline.recommender import release as releases
 from pipeline.sources.objectstore.copy import copy_release
 
@@ -26,6 +27,7 @@ def use(name: str, settings: Settings) -> None:
     folder = settings.releases / name
     releases.point_to(settings.releases, name)
     manifest = releases.read_manifest(folder)
+    _tell_report(manifest.day, settings)
     tracking.record_release(folder, manifest, settings, promoted=True)
     copy_release(folder, settings)
     load_stage("reload")(dt.date.fromisoformat(manifest.day), settings)
@@ -56,3 +58,9 @@ def promote(name: str, settings: Settings, *, force: bool, reason: str) -> None:
         forced = {"by": getpass.getuser(), "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "why": reason}
         releases.write_decision(folder, {**decision, "promoted": True, "forced": forced})
     use(name, settings)
+
+
+def _tell_report(day: str, settings: Settings) -> None:
+    """The report shows the decision: it is written again, where it is still kept."""
+    if settings.workspace.evaluation(dt.date.fromisoformat(day)).is_dir():
+        write_report(dt.date.fromisoformat(day), settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,12 +50,22 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Ranking:
+    """Everything that a list was chosen from: items (n,) int32 of the catalog, ascending; scores (n,) float32."""
+
+    items: NDArray[np.int32]
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class Answer:
     """A list, best first, and how far it fell short of a full answer (0: personal with everything)."""
 
     items: tuple[Choice, ...]
     degrade_level: int = 0
     degrade_reason: str = ""
+    ranking: Ranking | None = field(default=None, compare=False, repr=False)
+    """What it was chosen from; none where nothing was ranked."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +135,8 @@ def recommend(request: Request, release: Release, record: UserRecord | None) -> 
                 tuple(name for name, column in scores.items() if not np.isnan(column[at])),
             )
             for at in order
-        )
+        ),
+        ranking=Ranking(items, rank),
     )
 
 

@@ -16,6 +16,7 @@ from pipeline.atomic import atomic_folder
 from pipeline.errors import PipelineError
 from pipeline.evaluation.gate import decide
 from pipeline.evaluation.latency import milliseconds
+from pipeline.evaluation.reporting import write_report
 from pipeline.forget_releases import remove_due
 from pipeline.recommender import release as releases
 from pipeline.recommender.golden import GOLDEN, golden_requests
@@ -69,12 +70,14 @@ def publish(day: dt.date, settings: Settings) -> StageResult:
     decision = _decision(target, day, settings)
     if promoted := bool(decision["promoted"]):
         releases.point_to(settings.releases, name)
+    write_report(day, settings)  # now with the decision
     tracking.record_release(target, manifest, settings, promoted=promoted)
     copy_release(target, settings, in_use=promoted)
     copy_archive(settings)
     remove_due(settings, dt.datetime.now(dt.UTC).date())
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
-    return StageResult((target,), len(manifest.files), {"promoted": float(promoted), "bytes": float(size)})
+    counts = {"promoted": float(promoted), "bytes": float(size)}
+    return StageResult((target,), len(manifest.files), counts, decision=decision)
 
 
 def _decision(folder: Path, day: dt.date, settings: Settings) -> dict[str, Any]:

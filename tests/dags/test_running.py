@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 import logging
@@ -77,6 +78,8 @@ def test_a_result_becomes_json() -> None:
     result = StageResult(
         (Path("a/b"),), np.int64(3), {"users": np.float32(2)}, "extract", dt.date(2017, 11, 5), 0.12345, 9
     )
+    decided = dataclasses.replace(result, decision={"promoted": False, "findings": [{"rule": "no leak"}]})
+    assert from_json(json.loads(json.dumps(as_json(decided)))).decision == decided.decision
     summary = json.loads(json.dumps(as_json(result)))
     assert as_json(from_json(summary)) == summary
     assert summary == {
@@ -87,6 +90,7 @@ def test_a_result_becomes_json() -> None:
         "peak_memory_bytes": 9,
         "paths": ["a/b"],
         "counts": {"users": 2.0},
+        "decision": None,
     }
 
 

@@ -48,6 +48,7 @@ load_stage(victim)(dt.date(2017, 11, 5), settings)
 print(seen)
 """
 
+UNEQUAL = (".pointer.lock", "decision.json", "report.html")
 KILLED_WHEN_WRITING = """
 import datetime as dt, json, os, signal, sys
 from pathlib import Path
@@ -87,10 +88,12 @@ def kill_in(stage: str, work: Path, renames: int) -> int | None:
 
 
 def content(folder: Path) -> dict[str, str]:
-    """Every partition and release below a work folder, by the bytes it holds; the gate's decision holds a duration."""
+    """Every partition and release below a work folder, by the bytes it holds; the gate's decision holds a duration, and
+    the report shows it.
+    """
     layers = ("raw", "clean", "features", "train", "recall", "evaluation", "releases")
     paths = [path for layer in layers for path in sorted((folder / layer).rglob("*"))]
-    files = [path for path in paths if path.is_file() and path.name not in (".pointer.lock", "decision.json")]
+    files = [path for path in paths if path.is_file() and path.name not in UNEQUAL]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 

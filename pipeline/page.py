@@ -22,6 +22,11 @@ h1{font-size:1.6rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}p{color:var
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--soft);font-weight:600}td{font-variant-numeric:tabular-nums}
+svg{width:100%;max-width:42rem;height:auto;font:12px system-ui,sans-serif}
+svg text{fill:var(--soft)}.axis{stroke:var(--line)}.line{fill:none;stroke-width:2}
+.whisker{stroke:var(--ink);stroke-width:1.5}
+.c0{stroke:#2f6fde;fill:#2f6fde}.c1{stroke:#d9822b;fill:#d9822b}.c2{stroke:#2e9e6b;fill:#2e9e6b}
+.c3{stroke:#9b59b6;fill:#9b59b6}.side{display:flex;flex-wrap:wrap;gap:1.5rem}.side>div{flex:1 1 18rem}
 .good b{color:var(--good)}.warn b{color:var(--warn)}.bad b{color:var(--bad)}
 """
 
