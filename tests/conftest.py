@@ -65,5 +65,5 @@ def redis_prefix() -> Iterator[tuple[str, str]]:
     url, prefix = redis_url(), f"vitrine-test-{uuid.uuid4().hex[:12]}"
     yield url, prefix
     with redis.Redis.from_url(url) as client:
-        for key in client.scan_iter(f"{prefix}*"):
+        for key in client.scan_iter(f"*{prefix}*"):
             client.delete(key)

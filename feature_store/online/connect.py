@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redis.connection import parse_url
-
-from feature_store.errors import OnlineStoreError, VitrineError
-from feature_store.online.redis_layout import SCHEMES
+from feature_store.errors import VitrineError
+from feature_store.online.redis_address import read_address
 from feature_store.online.redis_reader import RedisReader
 from feature_store.online.redis_writer import RedisWriter
 from feature_store.online.sqlite_reader import SqliteReader
@@ -23,14 +21,14 @@ _SQLITE = "sqlite:///"
 
 
 def open_writer(url: str, prefix: str) -> OnlineWriter:
-    """The writer for `redis://`, `rediss://`, `unix://` or `sqlite:///path`; nothing is reached before it writes.
+    """The writer for a URL of a Redis (`redis_address`) or `sqlite:///path`; nothing is reached before it writes.
 
     `prefix` begins every key in Redis; a SQLite file holds one store.
 
     Raises:
         OnlineStoreError: another kind of URL.
     """
-    return SqliteWriter(_path(url)) if url.startswith(_SQLITE) else RedisWriter(_checked(url), prefix)
+    return SqliteWriter(_path(url)) if url.startswith(_SQLITE) else RedisWriter(read_address(url), prefix)
 
 
 def open_reader(url: str, prefix: str, timeout_ms: int) -> OnlineReader:
@@ -41,7 +39,7 @@ def open_reader(url: str, prefix: str, timeout_ms: int) -> OnlineReader:
     """
     if url.startswith(_SQLITE):
         return SqliteReader(_path(url), timeout_ms)
-    return RedisReader(_checked(url), prefix, timeout_ms)
+    return RedisReader(read_address(url), prefix, timeout_ms)
 
 
 async def first_answer(readers: Sequence[OnlineReader], user_id: str) -> tuple[UserRecord | None, list[VitrineError]]:
@@ -59,24 +57,3 @@ async def first_answer(readers: Sequence[OnlineReader], user_id: str) -> tuple[U
 
 def _path(url: str) -> Path:
     return Path(url.removeprefix(_SQLITE))
-
-
-def _checked(url: str) -> str:
-    scheme = url.partition("://")[0] if "://" in url else "none"
-    if scheme not in SCHEMES:
-        raise _bad_url(f"the scheme `{scheme}`")
-    try:
-        parse_url(url)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-    except ValueError:
-        # What urllib complains of may be a piece of the password: one with `#` or `/` in it must be percent-encoded.
-        raise _bad_url("one that cannot be read (are special characters in the password percent-encoded?)") from None
-    return url
-
-
-def _bad_url(found: str) -> OnlineStoreError:
-    return OnlineStoreError(
-        "VITRINE_ONLINE_STORE_URL",
-        expected=f"a URL that begins with {', '.join(f'{name}://' for name in SCHEMES)} or {_SQLITE}",
-        found=found,
-        remedy="Mend it, or leave it out to use the SQLite file in the work folder.",
-    )

@@ -7,9 +7,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import redis
-
 from feature_store.online import redis_layout, sqlite_layout
+from feature_store.online.redis_address import client, read_address
 
 _SQLITE = "sqlite:///"
 _SECONDS = 30
@@ -42,11 +41,11 @@ def _from_sqlite(path: Path, user: str) -> int:
 
 def _from_redis(url: str, prefix: str, user: str) -> int:
     """Every key of the user below the prefix: versions that expire are no longer in any list."""
-    place = redis_layout.place_of(url)
-    pattern = f"{_literal(prefix)}:*:u:{_literal(user)}"
-    with redis_layout.clear_errors(place), redis.Redis.from_url(url, socket_timeout=_SECONDS, protocol=2) as client:
-        keys = list(client.scan_iter(match=pattern, count=1_000))
-        return int(client.delete(*keys)) if keys else 0
+    address = read_address(url)
+    pattern = f"{_literal(prefix)}:*:u:{{{_literal(user)}}}"
+    with redis_layout.clear_errors(address.place), client(address, _SECONDS) as store:
+        keys = list(store.scan_iter(match=pattern, count=1_000))
+        return int(store.delete(*keys)) if keys else 0
 
 
 def _literal(text: str) -> str:

@@ -1,13 +1,15 @@
 """The keys of the Redis store, and what Redis' errors mean to a person.
 
-`{prefix}:current`                                  the pointer: JSON of the version that readers see
-`{prefix}:versions`                                 set of versions whose keys may exist
-`{prefix}:doomed`                                   set of dead versions whose keys are being deleted
-`{prefix}:writing:{stem}`                           lives while somebody writes that version
-`{prefix}:{feature_set_id}:{version}:u:{user}`      one packed record
+`{PREFIX}:current`                               the pointer: JSON of the version that readers see
+`{PREFIX}:versions`                              set of versions whose keys may exist
+`{PREFIX}:doomed`                                set of dead versions whose keys are being deleted
+`{PREFIX}:writing:STEM`                          lives while somebody writes that version
+`PREFIX:FEATURE_SET_ID:VERSION:u:{USER}`         one packed record
 
-A stem is `{prefix}:{feature_set_id}:{version}`; `{version}` is the version's name and a random mark, so that writing a
-day again never touches what readers read.
+The braces are part of the key: a Cluster keeps together what has the same text between them, so that what is moved
+together lies on one node, and a version's users on all of them.
+A stem is `PREFIX:FEATURE_SET_ID:VERSION`, where VERSION is the version's name and a random mark, so that writing a day
+again never touches what readers read.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ import json
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from redis import exceptions
 
@@ -26,7 +27,6 @@ from feature_store.online.store import Version
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMES = ("redis", "rediss", "unix")
 _RUNNING = "Start Redis or mend VITRINE_ONLINE_STORE_URL; readers use the fallback meanwhile."
 _AS_BEFORE = "Readers keep the version before."
 
@@ -61,23 +61,23 @@ def read_pointer(place: str, raw: bytes) -> Pointer:
 
 
 def current_key(prefix: str) -> str:
-    return f"{prefix}:current"
+    return f"{{{prefix}}}:current"
 
 
 def versions_key(prefix: str) -> str:
-    return f"{prefix}:versions"
+    return f"{{{prefix}}}:versions"
 
 
 def doomed_key(prefix: str) -> str:
-    return f"{prefix}:doomed"
+    return f"{{{prefix}}}:doomed"
 
 
 def writing_key(prefix: str, stem: str) -> str:
-    return f"{prefix}:writing:{stem}"
+    return f"{{{prefix}}}:writing:{stem}"
 
 
 def user_key(stem: str, user: str) -> str:
-    return f"{stem}:u:{user}"
+    return f"{stem}:u:{{{user}}}"
 
 
 def as_bytes(answer: bytes | str | None) -> bytes | None:
@@ -89,29 +89,19 @@ def as_text(answer: bytes | str) -> str:
     return answer if isinstance(answer, str) else answer.decode()
 
 
-def place_of(url: str) -> str:
-    """Where the store is, without user, password or options: safe to log."""
-    try:
-        parts = urlsplit(url)
-        where = parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}{parts.path}"
-    except ValueError:
-        where = "an address that cannot be read"
-    return f"Redis at {where}"
-
-
 @contextmanager
 def clear_errors(place: str) -> Iterator[None]:
     """Say what Redis' errors mean for the store at `place`."""
     try:
         yield
-    except exceptions.RedisError as error:
+    except (exceptions.RedisError, exceptions.RedisClusterException) as error:
         expected, remedy = _meaning(error)
         raise OnlineStoreError(
             place, expected=expected, found=str(error).rstrip(".") or type(error).__name__, remedy=remedy
         ) from error
 
 
-def _meaning(error: exceptions.RedisError) -> tuple[str, str]:
+def _meaning(error: Exception) -> tuple[str, str]:
     """What was expected, and what to do; redis-py hides a refused password behind a connection error."""
     match error.__cause__ if isinstance(error.__cause__, exceptions.RedisError) else error:
         case exceptions.OutOfMemoryError():
@@ -126,6 +116,16 @@ def _meaning(error: exceptions.RedisError) -> tuple[str, str]:
                 "a user who may read and write the store's keys",
                 "Mend user or password in VITRINE_ONLINE_STORE_URL.",
             )
-        case exceptions.ConnectionError() | exceptions.TimeoutError():
+        case exceptions.ConnectionError() if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return (
+                "a server whose certificate is vouched for",
+                "Name the file of its CA in VITRINE_ONLINE_STORE_URL: `?ssl_ca_certs=/path/ca.crt`.",
+            )
+        case (
+            exceptions.ConnectionError()
+            | exceptions.TimeoutError()
+            | exceptions.ClusterDownError()
+            | exceptions.RedisClusterException()
+        ):
             return "a Redis that answers", _RUNNING
     return "a Redis that does what it is asked", f"See Redis' log. {_AS_BEFORE}"

@@ -6,13 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from redis import asyncio as redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
 from feature_store.errors import FeatureSetMismatchError, OnlineStoreError
 from feature_store.online.packed import unpack
-from feature_store.online.redis_layout import as_bytes, clear_errors, current_key, place_of, read_pointer, user_key
+from feature_store.online.redis_address import Address, async_client, close, get_many
+from feature_store.online.redis_layout import as_bytes, clear_errors, current_key, read_pointer, user_key
 from feature_store.online.writing import SYNC_ONLY
 from feature_store.registry import feature_set_id
 
@@ -21,7 +18,7 @@ if TYPE_CHECKING:
 
     from feature_store.online.store import UserRecord, Version
 
-_CONNECTIONS = 64
+_AT_ONCE = 64
 """Reads at the same time; more wait, within their timeout."""
 _Result = TypeVar("_Result")
 
@@ -39,13 +36,10 @@ class RedisReader:
     a second round trip follows.
     """
 
-    def __init__(self, url: str, prefix: str, timeout_ms: int) -> None:
-        self._place, self._prefix, self._seconds = place_of(url), prefix, timeout_ms / 1000
-        again = Retry(NoBackoff(), 1)  # a connection that Redis closed while idle is made anew at once
-        pool = redis.BlockingConnectionPool.from_url(
-            url, max_connections=_CONNECTIONS, timeout=self._seconds, retry=again, protocol=2
-        )
-        self._client = redis.Redis.from_pool(pool)
+    def __init__(self, address: Address, prefix: str, timeout_ms: int) -> None:
+        self._place, self._prefix, self._seconds = address.place, prefix, timeout_ms / 1000
+        self._client = async_client(address, self._seconds)
+        self._turns = asyncio.Semaphore(_AT_ONCE)
         self._seen: _Seen | None = None
 
     async def read(self, user_id: str) -> UserRecord | None:
@@ -62,13 +56,13 @@ class RedisReader:
         return read_pointer(self._place, raw).version if raw else None
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await close(self._client)
 
     async def _fetch(self, user_id: str) -> bytes | None:
         current = current_key(self._prefix)
         seen = self._seen or self._follow(as_bytes(await self._client.get(current)))
         while True:
-            raw, packed = map(as_bytes, await self._client.mget(current, user_key(seen.stem, user_id)))
+            raw, packed = await get_many(self._client, current, user_key(seen.stem, user_id))
             if raw == seen.raw:
                 self._seen = seen
                 return packed
@@ -85,7 +79,7 @@ class RedisReader:
     async def _within_time(self, work: Awaitable[_Result]) -> _Result:
         try:
             with clear_errors(self._place):
-                async with asyncio.timeout(self._seconds):
+                async with asyncio.timeout(self._seconds), self._turns:
                     return await work
         except TimeoutError as error:
             limit = f"an answer within {self._seconds * 1000:.0f} ms"

@@ -10,10 +10,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import redis
-from redis.backoff import ExponentialBackoff
-from redis.retry import Retry
 
 from feature_store.errors import OnlineStoreError
+from feature_store.online.redis_address import Address, Client, client
 from feature_store.online.redis_layout import (
     Pointer,
     as_bytes,
@@ -21,7 +20,6 @@ from feature_store.online.redis_layout import (
     clear_errors,
     current_key,
     doomed_key,
-    place_of,
     read_pointer,
     user_key,
     versions_key,
@@ -50,23 +48,21 @@ ALIVE_SECONDS = 60
 
 
 class RedisWriter:
-    """Fills the keys below `prefix` of the Redis at `url`."""
+    """Fills the keys below `prefix` of the Redis at `address`."""
 
-    def __init__(self, url: str, prefix: str) -> None:
-        self._url, self._prefix, self._place = url, prefix, place_of(url)
+    def __init__(self, address: Address, prefix: str) -> None:
+        self._address, self._prefix, self._place = address, prefix, address.place
 
     def write(self, version: Version, records: Iterable[tuple[str, UserRecord]]) -> int:
         """As `OnlineWriter.write`; of two writers at once, the one that finishes last is seen."""
-        retry = Retry(ExponentialBackoff(cap=1, base=0.05), 3)
-        client = redis.Redis.from_url(self._url, socket_timeout=_SECONDS_PER_CALL, retry=retry, protocol=2)
-        with clear_errors(self._place), client:
-            return _Writing(client, self._place, self._prefix, version).run(records)
+        with clear_errors(self._place), client(self._address, _SECONDS_PER_CALL) as opened:
+            return _Writing(opened, self._place, self._prefix, version).run(records)
 
 
 class _Writing:
     """One version on its way into Redis."""
 
-    def __init__(self, client: redis.Redis, place: str, prefix: str, version: Version) -> None:
+    def __init__(self, client: Client, place: str, prefix: str, version: Version) -> None:
         self._client, self._place, self._prefix, self._version = client, place, prefix, version
         self._stem = f"{prefix}:{version.feature_set}:{version.name}-{secrets.token_hex(4)}"
 
@@ -77,7 +73,9 @@ class _Writing:
             filled = fill(self._version, records, _BATCH, self._send)
             self._verify(filled)
         except BaseException:
-            with suppress(redis.RedisError):  # the first error is the one to report; the next write cleans up
+            with suppress(
+                redis.RedisError, redis.RedisClusterException
+            ):  # the first error is the one to report; the next write cleans up
                 self._delete(self._stem)
             raise
         replaced = self._move_pointer()
@@ -89,18 +87,22 @@ class _Writing:
         if not self._client.sismember(versions_key(self._prefix), self._stem):
             raise self._taken_for_dead()
         keys = [user_key(self._stem, user) for user, _ in filled.sample]
-        read_back = [as_bytes(value) for value in self._client.mget(keys)] if keys else []
+        with self._client.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.get(key)
+            read_back = [as_bytes(value) for value in pipe.execute()]
         check(self._place, self._version, filled, read_back)
 
     def _delete_dead_versions(self) -> None:
         """Delete what killed writers left; first moved aside, so that one that was only slow cannot point to it."""
         for _ in range(_ATTEMPTS):
-            with self._client.pipeline() as pipe, suppress(redis.WatchError):
+            with self._client.pipeline(transaction=True) as pipe, suppress(redis.WatchError):
                 _watch(pipe, current_key(self._prefix), versions_key(self._prefix))
                 dead = self._dead(pipe)
                 pipe.multi()
                 for stem in dead:
-                    pipe.smove(versions_key(self._prefix), doomed_key(self._prefix), stem)
+                    pipe.srem(versions_key(self._prefix), stem)
+                    pipe.sadd(doomed_key(self._prefix), stem)
                 pipe.execute()
                 break
         for stem in map(as_text, self._client.smembers(doomed_key(self._prefix))):
@@ -114,7 +116,7 @@ class _Writing:
         return [stem for stem in stems if stem != used and not pipe.exists(writing_key(self._prefix, stem))]
 
     def _register(self) -> None:
-        with self._client.pipeline() as pipe:
+        with self._client.pipeline(transaction=True) as pipe:
             pipe.sadd(versions_key(self._prefix), self._stem)
             pipe.set(writing_key(self._prefix, self._stem), 1, ex=ALIVE_SECONDS)
             pipe.execute()
@@ -133,7 +135,7 @@ class _Writing:
     def _move_pointer(self) -> Pointer | None:
         """Make this version the one that readers see; the one they saw until now."""
         for _ in range(_ATTEMPTS):
-            with self._client.pipeline() as pipe, suppress(redis.WatchError):
+            with self._client.pipeline(transaction=True) as pipe, suppress(redis.WatchError):
                 _watch(pipe, versions_key(self._prefix))
                 if not pipe.sismember(versions_key(self._prefix), self._stem):
                     break
@@ -164,7 +166,7 @@ class _Writing:
     def _delete(self, stem: str) -> None:
         for keys in self._keys(stem):
             self._client.unlink(*keys)
-        with self._client.pipeline() as pipe:
+        with self._client.pipeline(transaction=True) as pipe:
             pipe.srem(versions_key(self._prefix), stem)
             pipe.srem(doomed_key(self._prefix), stem)
             pipe.delete(writing_key(self._prefix, stem))

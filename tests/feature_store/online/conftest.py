@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 import redis
 
 from feature_store.online.redis_layout import current_key
-from tests import servers
+from tests.feature_store.online import redis_servers
 from tests.feature_store.online.stores import Store, make_record
 
 if TYPE_CHECKING:
@@ -35,7 +35,18 @@ def redis_store(redis_prefix: tuple[str, str]) -> Store:
     return Store(*redis_prefix)
 
 
-@pytest.fixture(params=["redis", "sqlite"])
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    with redis_servers.cluster() as url:
+        yield url
+
+
+@pytest.fixture
+def cluster_store(cluster: str) -> Store:
+    return Store(cluster, f"test-{uuid.uuid4().hex[:12]}")
+
+
+@pytest.fixture(params=["redis", "cluster", "sqlite"])
 def store(request: pytest.FixtureRequest) -> Store:
     """The contract suite runs over every store by naming it here."""
     return request.getfixturevalue(f"{request.param}_store")
@@ -44,18 +55,12 @@ def store(request: pytest.FixtureRequest) -> Store:
 @pytest.fixture
 def own_redis() -> Iterator[redis.Redis]:
     """A Redis server that only this test sees, empty, without persistence, on a socket file."""
-    program = servers._program("redis-server")
-    if program is None:
-        servers._missing("Redis to torture", "redis-server", "nothing")
     with tempfile.TemporaryDirectory(prefix="vitrine-") as folder:
         address = f"{folder}/redis.sock"
-        command = [program, "--port", "0", "--unixsocket", address, "--save", "", "--dir", folder]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
-            servers._wait(lambda: servers._redis_answers(f"unix://{address}"), "Redis")
+        with redis_servers.server("--port", "0", "--unixsocket", address, url=f"unix://{address}"):
             never = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
             with redis.Redis(unix_socket_path=address, retry=never) as client:
                 yield client
-            server.kill()
 
 
 @pytest.fixture

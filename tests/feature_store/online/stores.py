@@ -8,9 +8,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
-import redis
 
 from feature_store.online.connect import open_reader, open_writer
+from feature_store.online.redis_address import client, read_address
 from feature_store.online.store import UserRecord, Version
 from feature_store.registry import feature_set_id
 
@@ -75,20 +75,20 @@ class Store:
         if self.url.startswith("sqlite"):
             with closing(sqlite3.connect(self.url.removeprefix("sqlite:///"))) as connection:
                 return int(connection.execute("SELECT COUNT(DISTINCT version) FROM records").fetchone()[0])
-        with redis.Redis.from_url(self.url) as client:
-            return len({key.split(b":u:")[0] for key in client.scan_iter(match=f"{self.prefix}:*:u:*")})
+        with client(read_address(self.url), 10) as store:
+            return len({key.split(b":u:")[0] for key in store.scan_iter(match=f"{self.prefix}:*:u:*")})
 
     def lasting(self) -> int:
         """How many versions stay for ever, unless another one is written."""
         if self.url.startswith("sqlite"):
             return self.held()
-        with redis.Redis.from_url(self.url) as client:
-            keys = [key for key in client.scan_iter(match=f"{self.prefix}:*:u:*") if client.ttl(key) == -1]
+        with client(read_address(self.url), 10) as store:
+            keys = [key for key in store.scan_iter(match=f"{self.prefix}:*:u:*") if store.ttl(key) == -1]
             return len({key.split(b":u:")[0] for key in keys})
 
     def forget_heartbeats(self) -> None:
         """As if a minute had passed since a writer was killed."""
         if not self.url.startswith("sqlite"):
-            with redis.Redis.from_url(self.url) as client:
-                for key in client.scan_iter(match=f"{self.prefix}:writing:*"):
-                    client.delete(key)
+            with client(read_address(self.url), 10) as store:
+                for key in store.scan_iter(match=f"{{{self.prefix}}}:writing:*"):
+                    store.delete(key)

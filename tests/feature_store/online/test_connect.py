@@ -15,7 +15,7 @@ SECRET = "s3cret"
 )
 def test_an_unknown_scheme_is_a_clear_error_without_the_password(url: str) -> None:
     for call in (lambda: open_writer(url, "p"), lambda: open_reader(url, "p", 50)):
-        with pytest.raises(OnlineStoreError, match="redis://, rediss://, unix:// or sqlite:///") as caught:
+        with pytest.raises(OnlineStoreError, match=r"redis://, .* or sqlite:///") as caught:
             call()
         assert SECRET not in str(caught.value)
 

@@ -118,7 +118,7 @@ def test_a_read_is_one_round_trip(own_store, own_redis: redis.Redis) -> None:
 
 def test_the_version_before_expires_after_its_grace(own_store, own_redis: redis.Redis) -> None:
     own_store.write("v1", ["a"], 1.0)
-    [old] = own_redis.keys("*:u:a")
+    [old] = own_redis.keys("*:u:{a}")
     assert own_redis.ttl(old) == -1
     own_store.write("v2", ["a"], 2.0)
     assert GRACE_SECONDS - 10 < own_redis.ttl(old) <= GRACE_SECONDS
