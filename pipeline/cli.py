@@ -7,61 +7,28 @@ import json
 import os
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from feature_store.errors import VitrineError
-from pipeline import archive_commands, audit_commands, feature_commands
+from pipeline import archive_commands, audit_commands, evaluate_commands, feature_commands
+from pipeline.cli_options import Day, Json, Quiet, day_of, settings_of
 from pipeline.cli_source import source
-from pipeline.configuration import load_settings, origins
+from pipeline.configuration import origins
 from pipeline.errors import SettingsError
-from pipeline.logs import configure_logging
-from pipeline.progress import console as progress_console
-
-if TYPE_CHECKING:
-    from pipeline.settings import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 demo = typer.Typer(no_args_is_help=True, help="The demo shop.")
 app.add_typer(demo, name="demo")
 app.add_typer(archive_commands.app)
 app.add_typer(audit_commands.app, name="audit")
+app.add_typer(evaluate_commands.app, name="evaluate")
 app.add_typer(feature_commands.app)
 app.add_typer(source, name="source")
 out = Console()
-
-Day = Annotated[
-    str | None, typer.Option("--day", help="The day of the run, YYYY-MM-DD; default: `day` of the settings.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
-Json = Annotated[bool, typer.Option("--json", help="For machines: logs and result as JSON, no bars.")]
-
-
-def _settings(*, quiet: bool = False, as_json: bool = False, arguments: dict[str, Any] | None = None) -> Settings:
-    over = dict(arguments or {})
-    if as_json or quiet:
-        over["log"] = {"format": "json"} if as_json else {"level": "ERROR"}
-    settings = load_settings(arguments=over)
-    progress_console.quiet = quiet or as_json or settings.log.format == "json"
-    if not (quiet or as_json or settings.log.format == "json"):
-        # A person watches bars and tables; the same facts as log lines would tear them apart.
-        settings = settings.model_copy(update={"log": settings.log.model_copy(update={"level": "WARNING"})})
-    configure_logging(settings.log)
-    return settings
-
-
-def _day(text: str | None, settings: Settings) -> dt.date:
-    if text is None and settings.day is not None:
-        return settings.day
-    try:
-        return dt.date.fromisoformat(text or "")
-    except ValueError as error:
-        raise SettingsError(
-            "--day", expected="a day as YYYY-MM-DD", found=repr(text), remedy="Name one, or set `day`."
-        ) from error
 
 
 @app.command()
@@ -80,9 +47,9 @@ def run(
     """Run the whole pass of a day: extract … publish, then tell serving."""
     from pipeline import day_run
 
-    settings = _settings(quiet=quiet, as_json=as_json)
-    first = _day(day, settings)
-    last = _day(to, settings) if to else first
+    settings = settings_of(quiet=quiet, as_json=as_json)
+    first = day_of(day, settings)
+    last = day_of(to, settings) if to else first
     if last < first:
         raise SettingsError(
             "--to", expected=f"a day not before {first}", found=str(last), remedy="Turn the range round."
@@ -104,10 +71,10 @@ def stage(name: str, day: Day = None, quiet: Quiet = False, as_json: Json = Fals
     from pipeline.day_run import STAGES, load_stage
     from pipeline.locks import day_lock
 
-    settings = _settings(quiet=quiet, as_json=as_json)
+    settings = settings_of(quiet=quiet, as_json=as_json)
     if name not in STAGES:
         raise SettingsError("stage", expected=f"one of {', '.join(STAGES)}", found=name, remedy="Name one of them.")
-    today = _day(day, settings)
+    today = day_of(day, settings)
     with day_lock(today, settings):
         result = load_stage(name)(today, settings)
     if as_json:
@@ -116,24 +83,6 @@ def stage(name: str, day: Day = None, quiet: Quiet = False, as_json: Json = Fals
         from pipeline.closing import stage_table
 
         out.print(stage_table([result]))
-
-
-@app.command()
-def evaluate(day: Day = None, quiet: Quiet = False, as_json: Json = False) -> None:
-    """Judge the release of a day beside the baselines, on the days that training did not see."""
-    from pipeline.closing import metric_table, read_metrics
-    from pipeline.day_run import load_stage
-    from pipeline.locks import day_lock
-
-    settings = _settings(quiet=quiet, as_json=as_json)
-    today = _day(day, settings)
-    with day_lock(today, settings):
-        load_stage("evaluate")(today, settings)
-    report = read_metrics(today, settings)
-    if as_json:
-        print(json.dumps(report))  # noqa: T201 - the answer for machines
-    elif not quiet:
-        out.print(metric_table(report))
 
 
 @app.command()
@@ -164,7 +113,7 @@ def releases() -> None:
     """List the releases, oldest first: which is in use, which the gate refused."""
     from pipeline.recommender import release
 
-    settings = _settings(quiet=True)
+    settings = settings_of(quiet=True)
     in_use = release.current(settings.releases)
     table = Table()
     for column in ("release", "day", "", "metrics"):
@@ -182,7 +131,7 @@ def rollback(name: str) -> None:
     """Make another release the one in use, then tell serving."""
     from pipeline.evaluation.promotion import use
 
-    use(name, _settings())
+    use(name, settings_of())
     out.print(f"{name} is in use")
 
 
@@ -195,7 +144,7 @@ def promote(
     """Make a release the one in use that the gate refused, for a reason; then tell serving."""
     from pipeline.evaluation.promotion import promote as put_into_use
 
-    settings = _settings()
+    settings = settings_of()
     put_into_use(name, settings, force=force, reason=reason)
     out.print(f"{name} is in use")
 
@@ -210,7 +159,7 @@ def demo_load(
     """Load The Complete Journey into a business database."""
     from pipeline.demo.shop import load_demo_shop
 
-    settings = _settings()
+    settings = settings_of()
     settings.workspace.demo_shop.parent.mkdir(parents=True, exist_ok=True)
     counts = load_demo_shop(database_url or f"sqlite:///{settings.workspace.demo_shop}", households=households)
     for table, rows in counts.items():
@@ -238,9 +187,9 @@ def demo_shop(
     from pipeline.demo.storefront import make_storefront, storefront_url, write_truth
     from pipeline.demo.storefront_truth import Truth
 
-    settings = _settings()
+    settings = settings_of()
     ensure_demo_shop(settings)
-    last = _day(to, settings) if to else settings.last_judged(_day(None, settings))
+    last = day_of(to, settings) if to else settings.last_judged(day_of(None, settings))
     url, truth = matomo_url or storefront_url(settings), Truth(seed=settings.seed if seed is None else seed)
     first = last - dt.timedelta(days=days - 1)
     _print_storefront(make_storefront(url, households=households, first=first, through=last, truth=truth))
@@ -256,8 +205,8 @@ def demo_advance(
     """Move the clock of the simulated storefront: new visits, late rows, carts that become orders."""
     from pipeline.demo.storefront import advance, storefront_url, write_truth
 
-    settings = _settings()
-    last, url = _day(to, settings), matomo_url or storefront_url(settings)
+    settings = settings_of()
+    last, url = day_of(to, settings), matomo_url or storefront_url(settings)
     _print_storefront(advance(url, last))
     write_truth(settings.workspace.demo_truth, url)
     out.print(f"simulated through {last}; what is true of it: {settings.workspace.demo_truth}")

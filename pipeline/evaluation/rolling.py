@@ -1,0 +1,158 @@
+"""A release judged on several consecutive weeks, trained anew at the end of each week before it ("rolling origin").
+
+Nothing but the clean archive is read and nothing but a scratch folder is written: releases, the online store and the
+partitions of runs stay as they are. L. Tashman, "Out-of-sample tests of forecasting accuracy", IJF 16(4), 2000.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.errors import EmptyDayError
+from pipeline.evaluation.intervals import LEVEL, Interval, resampled
+from pipeline.evaluation.judgement import RELEASE
+from pipeline.evaluation.judging import Judged, judged, judged_users
+from pipeline.evaluation.metrics import judge, per_user
+from pipeline.knowledge import attributes_of_users, learn, open_archive, purchased
+from pipeline.progress import track
+from pipeline.spill import spill_folder
+from pipeline.stages.train import train
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from pipeline.settings import Settings
+
+METRICS = ("ndcg@20", "recall@20", "ndcg@10", "recall@10", "mrr")
+
+
+@dataclass(frozen=True)
+class Week:
+    """One origin. users: (users,) ids; values: model -> metric -> (users,)"""
+
+    cut: dt.date
+    judged: tuple[dt.date, dt.date]
+    users: NDArray[np.str_]
+    values: Mapping[str, Mapping[str, NDArray[np.float64]]]
+    metrics: Mapping[str, Mapping[str, float]]
+    groups: Mapping[str, Any]
+    seconds: float
+    milliseconds: float
+    """Of one list, mean."""
+
+
+def rolling(day: dt.date, weeks: int, settings: Settings) -> dict[str, Any]:
+    """The last `weeks` horizons that the archive of the run of `day` can judge, the earliest first.
+
+    Raises:
+        ArchiveError: the clean archive does not go back that far.
+        EmptyDayError: nobody who was known bought anything in one of the weeks, or before it.
+    """
+    cuts = [settings.cut(day) - back * settings.horizon for back in reversed(range(weeks))]
+    return summary([_week(cut, settings) for cut in track(cuts, "weeks")], settings.seed)
+
+
+def _week(cut: dt.date, settings: Settings) -> Week:
+    started = time.perf_counter()
+    first, last = cut + dt.timedelta(days=1), cut + settings.horizon
+    with _scratch(cut, settings) as scratch:
+        train(cut, scratch)
+        with open_archive(cut, scratch) as archive:
+            known = learn(archive, cut, scratch)
+        with open_archive(last, scratch, since=first) as archive:
+            bought = purchased(archive, first, last)
+            attributes = attributes_of_users(archive, settings.evaluation.segments)
+        if not len(judged_users(known, bought)):
+            raise EmptyDayError(
+                f"evaluation of the week after {cut}",
+                expected=f"known users who bought something on {first} … {last}",
+                found="none",
+                remedy="Choose a later day, or fewer weeks.",
+            )
+        ranker = scratch.workspace.train(cut) / "model.onnx"
+        found = judged(known, bought, ranker=ranker, champion=None, attributes=attributes, settings=scratch)
+    return _told(cut, (first, last), found, time.perf_counter() - started)
+
+
+@contextmanager
+def _scratch(cut: dt.date, settings: Settings) -> Iterator[Settings]:
+    """Settings with a work folder of their own that shares the clean archive; trained up to `cut` and judged after."""
+    with spill_folder(settings.workspace.spill) as folder:
+        (folder / "clean").symlink_to(settings.workspace.clean.resolve(), target_is_directory=True)
+        following = settings.evaluation.model_copy(update={"holdout": "following"})
+        yield settings.model_copy(
+            update={"work_dir": folder, "releases_dir": None, "day": cut, "evaluation": following}
+        )
+
+
+def _told(cut: dt.date, days: tuple[dt.date, dt.date], found: Judged, seconds: float) -> Week:
+    values = {model: per_user(judge(lists, found.truth.items)) for model, lists in found.lists.items()}
+    models, groups = found.report["models"], found.report["groups"]
+    return Week(cut, days, found.users, values, models, groups, seconds, found.milliseconds)
+
+
+def summary(weeks: Sequence[Week], seed: int) -> dict[str, Any]:
+    """Every week, the mean over weeks, and how far that could have come out otherwise with other users.
+
+    best_baseline: that of the highest mean over weeks; each week names its own too
+    """
+    models = list(weeks[0].values)
+    means = {
+        model: {name: float(np.mean([week.values[model][name].mean() for week in weeks])) for name in METRICS}
+        for model in models
+    }
+    rivals = [model for model in models if model != RELEASE]
+    best = max(rivals, key=lambda model: means[model][METRICS[0]], default=None)
+    report: dict[str, Any] = {
+        "weeks": [_week_as_json(week, rivals) for week in weeks],
+        "means": means,
+        "best_baseline": best,
+        "release": {name: _over_weeks(weeks, RELEASE, None, name, seed).as_json() for name in METRICS},
+    }
+    if best is not None:
+        report["difference"] = {name: _over_weeks(weeks, RELEASE, best, name, seed).as_json() for name in METRICS}
+        report["ratio"] = {name: means[RELEASE][name] / max(means[best][name], 1e-12) for name in METRICS}
+    return report
+
+
+def _week_as_json(week: Week, rivals: Sequence[str]) -> dict[str, Any]:
+    return {
+        "cut": str(week.cut),
+        "judged": [str(each) for each in week.judged],
+        "users": len(week.users),
+        "best_baseline": max(rivals, key=lambda model: week.metrics[model][METRICS[0]], default=None),
+        "models": week.metrics,
+        "groups": week.groups,
+        "seconds": round(week.seconds, 1),
+        "milliseconds_per_list": round(week.milliseconds, 2),
+    }
+
+
+def _over_weeks(weeks: Sequence[Week], model: str, rival: str | None, metric: str, seed: int) -> Interval:
+    """The mean over weeks of a model's metric, less that of its rival, each week counting the same.
+
+    Users are drawn, with all their weeks: who comes every week says less than as many different people would.
+    """
+    everybody = np.unique(np.concatenate([week.users for week in weeks]))
+    sums = np.zeros((len(everybody), 2 * len(weeks)))
+    for number, week in enumerate(weeks):
+        rows = np.searchsorted(everybody, week.users)
+        other = week.values[rival][metric] if rival is not None else 0.0
+        sums[rows, 2 * number] = week.values[model][metric] - other
+        sums[rows, 2 * number + 1] = 1
+
+    def means(total: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(…, 2 x weeks) sums and counts -> (…,); a week of which nobody was drawn is left out."""
+        counts = total[..., 1::2]
+        return np.asarray(np.nanmean(total[..., ::2] / np.where(counts == 0, np.nan, counts), axis=-1))
+
+    low, high = np.nanquantile(means(resampled(sums, seed)), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(means(sums.sum(axis=0))), float(low), float(high))
