@@ -10,6 +10,7 @@ import numpy as np
 
 from feature_store.errors import FeatureError
 from feature_store.schema import LEVELS, item_keys
+from feature_store.text import text_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,6 +42,11 @@ class Catalog:
         """`groups`, and beside them "item", in which each item is a group of its own, and "any", which holds all."""
         items = len(self.keys)
         return {**self.groups, "item": np.arange(items, dtype=np.int32), "any": np.zeros(items, np.int32)}
+
+    @cached_property
+    def text(self) -> NDArray[np.float32]:
+        """What title and tags of each item say: `text_vectors`, computed once."""
+        return text_vectors(self)
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -90,9 +90,23 @@ def stored_features(entity: Entity) -> tuple[Feature, ...]:
     return tuple(f for f in registry().values() if f.kind == "stored" and f.entity == entity)
 
 
-def ranker_features() -> tuple[str, ...]:
-    """The names of the features that the ranker sees, in the order of its matrix."""
-    return tuple(registry())
+def ranker_features(sources: Iterable[str] | None = None) -> tuple[str, ...]:
+    """The names of the features that the ranker sees, in the order of its matrix.
+
+    sources: the recall sources that are asked, so that the score of no other takes a column; None: all of them
+    """
+    if sources is None:
+        return tuple(registry())
+    asked = {f"{RECALL_INPUT}{source}" for source in sources}
+    return tuple(name for name in registry() if _scores_behind(name) <= asked)
+
+
+def _scores_behind(name: str) -> set[str]:
+    """The recall scores from which a feature is computed, by itself or by its inputs."""
+    feature = registry().get(name)
+    if feature is None:
+        return {name} if name.startswith(RECALL_INPUT) else set()
+    return set().union(*map(_scores_behind, feature.inputs)) if feature.kind == "request" else set()
 
 
 @cache

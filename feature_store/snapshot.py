@@ -18,7 +18,6 @@ from feature_store.registry import feature_set_id, stored_features
 from feature_store.schema import LEVELS, PURCHASE
 from feature_store.spec import ENTITIES, Entity, Feature
 from feature_store.tables import AsOf, Prices, Promotions, Purchases
-from feature_store.text import text_vectors
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -227,7 +226,7 @@ def arrays_of(tables: Mapping[Entity, pa.Table], as_of: int) -> Snapshot:
             item_values,
             _group_values(tables, "category", catalog),
             _group_values(tables, "brand", catalog),
-            text_vectors(catalog),
+            catalog.text,
         ),
         users[order],
         _values(tables["user"], "user")[order],

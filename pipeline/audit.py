@@ -56,7 +56,7 @@ def find_leaks(day: dt.date, settings: Settings) -> list[Leak]:
             found="none",
             remedy="Name an earlier day, or check `events` in the clean archive.",
         )
-    names = ranker_features()
+    names = ranker_features(settings.recall_sources)
     return [*changed_by_future(past, whole, names), *too_good(whole, next_day, names)]
 
 
@@ -74,7 +74,7 @@ def audit(day: dt.date, settings: Settings) -> int:
             found="; ".join(f"{leak.feature}: {leak.why}" for leak in leaks),
             remedy="Mend the definition; a feature may look at events before the moment of asking only.",
         )
-    return len(ranker_features())
+    return len(ranker_features(settings.recall_sources))
 
 
 def changed_by_future(past: Examples, whole: Examples, names: Sequence[str]) -> list[Leak]:

@@ -15,7 +15,7 @@ from feature_store.online.store import UserRecord
 from feature_store.schema import PURCHASE
 from feature_store.snapshot import Snapshot, arrays_of, compute_snapshot
 from pipeline.errors import SettingsError
-from pipeline.recommender.recall import SOURCES
+from pipeline.recommender.recall import SOURCES, configured
 from pipeline.spill import spill_folder
 
 if TYPE_CHECKING:
@@ -72,9 +72,22 @@ def history_of_everybody(archive: Archive, snapshot: Snapshot, settings: Setting
 
 
 def fit_recall(snapshot: Snapshot, history: History, settings: Settings) -> dict[str, RecallSource]:
-    """Every source that some scene asks, fitted."""
-    wanted = sorted({name for scene in settings.scenes.values() for name in scene.recall})
-    return {name: SOURCES[name].fit(history, snapshot.item_side.catalog, snapshot.as_of) for name in wanted}
+    """Every source that some scene asks, fitted.
+
+    Raises:
+        SettingsError: a scene asks a source that does not exist, or the source does not know a setting.
+    """
+    return {name: fit_source(name, snapshot, history, settings) for name in settings.recall_sources}
+
+
+def fit_source(name: str, snapshot: Snapshot, history: History, settings: Settings) -> RecallSource:
+    """The source `name`, fitted with what `recall` of the settings says of it.
+
+    Raises:
+        SettingsError: there is no such source, or it does not know a setting.
+    """
+    config = configured(name, settings.recall.get(name, {}))
+    return SOURCES[name].fit(history, snapshot.item_side.catalog, snapshot.as_of, config)
 
 
 def record_of(snapshot: Snapshot, history: History, user: int) -> UserRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
@@ -238,6 +238,14 @@ class Settings(BaseSettings):
     log: Logging = Logging()
     scenes: dict[str, Scene] = {}
     """`config/scenes.yaml`."""
+    recall: dict[str, dict[str, Any]] = {}
+    """Recall source -> what differs from its own defaults (`itemcf: {similarity: bm25}`); each is described in the
+    source's file in `pipeline/recommender/recall/`."""
+
+    @property
+    def recall_sources(self) -> tuple[str, ...]:
+        """The sources that some scene asks, in alphabetical order; no other costs anything."""
+        return tuple(sorted({name for scene in self.scenes.values() for name in scene.recall}))
 
     @property
     def workspace(self) -> Workspace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from feature_store.history import empty_history
-from feature_store.registry import feature_set_id, ranker_features
+from feature_store.registry import feature_set_id
 from feature_store.schema import PURCHASE
 from pipeline.evaluation.metrics import PADDING
 from pipeline.knowledge import record_of
@@ -67,7 +68,7 @@ def candidate_release(known: Knowledge, ranker: Path, settings: Settings) -> Rel
         as_of=known.snapshot.as_of,
         timezone=settings.timezone,
         feature_set=feature_set_id(),
-        features=ranker_features(),
+        features=tuple(json.loads((ranker.parent / "schema.json").read_text(encoding="utf-8"))["features"]),
         scenes=dict(settings.scenes),
         metrics={},
         data={},

@@ -9,7 +9,6 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from feature_store.history import empty_history
-from feature_store.registry import ranker_features
 from feature_store.snapshot import read_history, read_snapshot
 from pipeline import tracking
 from pipeline.atomic import atomic_folder
@@ -131,7 +130,7 @@ def _fill(folder: Path, parts: dict[str, Path], day: dt.date, settings: Settings
         # What made the model, not what runs now: `verify` holds the one against the other.
         "feature_set": schema["feature_set"],
         "recall_code": schema["recall_code"],
-        "features": list(ranker_features()),
+        "features": schema["features"],
         "scenes": {name: scene.model_dump(mode="json") for name, scene in settings.scenes.items()},
         "metrics": evaluation["models"]["release"],
         "data": {"clean": evaluation["data"]},

@@ -49,7 +49,7 @@ def train(day: dt.date, settings: Settings) -> StageResult:
             found="none",
             remedy="Choose a later day, or check `events` in the clean archive.",
         )
-    names = ranker_features()
+    names = ranker_features(settings.recall_sources)
     booster = lightgbm.fit(examples, names, settings.training, seed=settings.seed, threads=settings.compute.threads)
     folder = settings.workspace.train(day)
     with atomic_folder(folder) as aside:
@@ -88,7 +88,7 @@ def week_of_examples(
         recall=known.recall,
         scene=settings.scenes[SCENE],
         asked_at=known.snapshot.as_of,
-        features=ranker_features(),
+        features=ranker_features(settings.recall_sources),
         negatives=settings.training.negatives_per_user,
         generator=rng(settings, "train", str(moment)),
         context=context_of(

@@ -42,7 +42,9 @@ from tests.feature_store.archive import (
 )
 
 FEATURES = registry()
-RECALL = ("personal", "itemcf", "usercf", "category", "popular")
+RECALL = sorted(
+    {name.removeprefix("recall_") for f in FEATURES.values() for name in f.inputs if name.startswith("recall_")}
+)
 MOMENTARY = ("session", "context", "content")
 """What a request feature is about when it is about none of the entities."""
 POOL = 2000
@@ -201,7 +203,7 @@ def test_it_says_what_it_means_and_in_what_unit(name: str) -> None:
 def test_its_name_is_of_the_pattern_and_begins_with_its_entity(name: str) -> None:
     feature = FEATURES[name]
     assert feature.name == name
-    assert re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", name)
+    assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)+", name)
     if feature.kind == "stored":
         assert name.startswith(f"{feature.entity}_")
     else:

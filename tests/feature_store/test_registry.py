@@ -101,6 +101,12 @@ def test_the_ranker_sees_every_feature_once() -> None:
     assert ranker_features() == tuple(registry())
 
 
+def test_the_ranker_sees_no_score_of_a_source_that_nobody_asks() -> None:
+    with_two, without = ranker_features(["itemcf", "als"]), ranker_features([])
+    assert [name for name in with_two if name not in without] == ["itemcf_score", "als_score"]
+    assert [name for name in registry() if name in with_two] == list(with_two)
+
+
 def test_an_input_that_nobody_provides_is_named() -> None:
     @request(unit="1", default=0.0)
     def item_odd(item_line_count, item_lien_count):

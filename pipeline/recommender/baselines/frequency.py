@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.recommender.baselines.lists import UNDECAYED, filled, popular_items, top
-from pipeline.recommender.recall.interest import Decay, tastes
+from pipeline.recommender.baselines.lists import filled, popular_items, top
+from pipeline.recommender.recall.interest import UNDECAYED, Decay, tastes
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.recommender.baselines.lists import UNDECAYED, filled, popular_items
-from pipeline.recommender.recall.interest import HABIT, tastes
+from pipeline.recommender.baselines.lists import filled, popular_items
+from pipeline.recommender.recall.interest import HABIT, UNDECAYED, tastes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from pipeline.evaluation.metrics import PADDING
-from pipeline.recommender.recall.interest import Decay
+from pipeline.recommender.recall.interest import UNDECAYED
 from pipeline.recommender.recall.popular import popularity
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     ItemLists = NDArray[np.int32]
 
-UNDECAYED = Decay(half_lives_days=(np.inf,), shares=(1.0,))
-"""Every basket counts 1 however old it is."""
 POPULAR_DAYS = 30
 _CELLS = 8_000_000
 """Scores held in memory at once: 64 MB."""

@@ -49,6 +49,8 @@ class Decay:
 
 HABIT = Decay(half_lives_days=(90.0,), shares=(1.0,))
 """A quarter of a year: what somebody buys again, and still would."""
+UNDECAYED = Decay(half_lives_days=(np.inf,), shares=(1.0,))
+"""Every event counts the same, however old."""
 LATELY = Decay(half_lives_days=(14.0, 365.0), shares=(0.99, 0.01))
 """Two weeks follow the season; the hundredth that lasts a year keeps an order where nothing recent has happened."""
 

@@ -38,6 +38,7 @@ class Personal(RecallSource):
     """
 
     name: ClassVar[str] = "personal"
+    config: ClassVar[type[PersonalConfig]] = PersonalConfig
     decay: NDArray[np.float64]
     available: NDArray[np.bool_]
 

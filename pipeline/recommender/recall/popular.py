@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from pipeline.recommender.recall.interest import LATELY, Decay, lines
+from pipeline.recommender.recall.interest import LATELY, Decay, Lines, lines
 from pipeline.recommender.recall.source import Asker, Candidates, RecallSource, best_rows
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Popular(RecallSource):
     """
 
     name: ClassVar[str] = "popular"
+    config: ClassVar[type[PopularConfig]] = PopularConfig
     items: NDArray[np.int32]
     scores: NDArray[np.float32]
 
@@ -63,7 +64,13 @@ class Popular(RecallSource):
 
 
 def popularity(history: History, items: int, as_of: int, decay: Decay) -> NDArray[np.float64]:
-    """Users who wanted each item, shape (items,).
+    """Users who wanted each item, shape (items,), each by their weight in `wanted_by`."""
+    wanted = wanted_by(history, items, as_of, decay)
+    return np.asarray(np.bincount(wanted.item, weights=wanted.weight, minlength=items), np.float64)
+
+
+def wanted_by(history: History, items: int, as_of: int, decay: Decay) -> Lines:
+    """The distinct pairs of user and item, in their order.
 
     A user counts once for an item, with the largest weight of their baskets with it: one user's many baskets
     do not make an item popular.
@@ -72,7 +79,5 @@ def popularity(history: History, items: int, as_of: int, decay: Decay) -> NDArra
     pair = found.user.astype(np.int64) * items + found.item
     order = np.argsort(pair, kind="stable")
     first = np.flatnonzero(np.diff(pair[order], prepend=-1))
-    if not len(first):
-        return np.zeros(items)
-    weight = np.maximum.reduceat(found.weight[order], first)
-    return np.asarray(np.bincount(found.item[order[first]], weights=weight, minlength=items), np.float64)
+    weight = np.maximum.reduceat(found.weight[order], first) if len(first) else np.empty(0)
+    return Lines(found.user[order[first]], found.item[order[first]], weight)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -42,9 +42,11 @@ class RecallSource(Protocol):
     """One way to find items worth ranking. Indexes are plain arrays, so that serving maps them into memory."""
 
     name: ClassVar[str]
+    config: ClassVar[type[Any]]
+    """A frozen dataclass with a default for everything."""
 
     @classmethod
-    def fit(cls, history: History, catalog: Catalog, as_of: int) -> Self:
+    def fit(cls, history: History, catalog: Catalog, as_of: int, config: Any = ...) -> Self:  # noqa: ANN401 - `cls.config`
         """Learn from every event before `as_of` (seconds since 1970 UTC); `history` holds no later one.
 
         What is off sale still tells what its buyers like, and is itself never offered.

@@ -61,6 +61,7 @@ class UserCF(RecallSource):
     """
 
     name: ClassVar[str] = "usercf"
+    config: ClassVar[type[UserCFConfig]] = UserCFConfig
     users_of_item: Postings
     items_of_user: Postings
     rarity: NDArray[np.float32]

@@ -23,19 +23,24 @@ def history(*events: tuple, users: int = 1, now: int = NOW) -> History:
     return build_history(user, item, time, kind, np.ones(len(user)), np.ones(len(user)), users=users)
 
 
-def catalog(categories: Sequence[str], off_sale: Sequence[int] = ()) -> Catalog:
-    """One item per entry, in that order of rows; the category is also the subcategory, and there are no brands.
+def catalog(
+    categories: Sequence[str],
+    off_sale: Sequence[int] = (),
+    brands: Sequence[str] | None = None,
+    titles: Sequence[str] | None = None,
+) -> Catalog:
+    """One item per entry, in that order of rows; the category is also the subcategory.
 
-    off_sale: rows of items that are not available
+    off_sale: rows of items that are not available; brands and titles: none where not given, but for a number as title
     """
-    names, rows = np.unique(np.array(categories, np.str_), return_inverse=True)
     ids = np.array([str(row) for row in range(len(categories))], np.str_)
-    nothing = (np.zeros(len(ids), np.int32), np.array([""]))
-    grouped = {level: nothing if level == "brand" else (rows.astype(np.int32), names) for level in LEVELS}
-    groups = {level: group for level, (group, _) in grouped.items()}
-    names_of = {level: text for level, (_, text) in grouped.items()}
+    texts = dict.fromkeys(LEVELS, categories) | {"brand": brands or [""] * len(ids)}
+    grouped = {level: np.unique(np.array(texts[level], np.str_), return_inverse=True) for level in LEVELS}
+    groups = {level: rows.astype(np.int32) for level, (_, rows) in grouped.items()}
+    names_of = {level: names for level, (names, _) in grouped.items()}
     available = ~np.isin(np.arange(len(ids)), list(off_sale))
-    return Catalog(np.arange(len(ids)), ids, ids, groups, names_of, available)
+    named = ids if titles is None else np.array(titles, np.str_)
+    return Catalog(np.arange(len(ids)), ids, named, groups, names_of, available)
 
 
 def asker(*events: tuple, now: int = NOW) -> Asker:
@@ -44,11 +49,17 @@ def asker(*events: tuple, now: int = NOW) -> Asker:
 
 
 TRIBES, USERS, ITEMS_PER_TRIBE = 4, 80, 60
-FEW_TASTES = catalog([f"tribe {item // ITEMS_PER_TRIBE}" for item in range(TRIBES * ITEMS_PER_TRIBE)])
+NEW_PER_TRIBE, NEW_WEEKS = 4, 3
+"""The last items of each tribe are sold for so many weeks only."""
+FEW_TASTES = catalog(
+    [f"tribe {item // ITEMS_PER_TRIBE}" for item in range(TRIBES * ITEMS_PER_TRIBE)],
+    brands=[f"brand {item // 20}" for item in range(TRIBES * ITEMS_PER_TRIBE)],
+)
 
 
 def shop_of_tribes(kinds: Iterable[str] = ("purchase",), now: int = NOW) -> tuple[History, list[np.ndarray]]:
-    """A shop in which each user wants items of one tribe of four, some much more than others, a few of them always.
+    """A shop in which each user wants items of one tribe of four, some much more than others, a few of them always,
+    and in which some items are new.
 
     12 weeks of events, and what each user takes in the week after; true structure for every source to find.
     """
@@ -59,9 +70,10 @@ def shop_of_tribes(kinds: Iterable[str] = ("purchase",), now: int = NOW) -> tupl
     for user in range(USERS):
         chance = liking.copy()
         chance[random.choice(ITEMS_PER_TRIBE, 5, replace=False)] += 0.5
-        chance /= chance.sum()
         for week in range(12, -1, -1):
-            items = random.choice(ITEMS_PER_TRIBE, 6, replace=False, p=chance) + user % TRIBES * ITEMS_PER_TRIBE
+            sold = chance * (np.arange(ITEMS_PER_TRIBE) < ITEMS_PER_TRIBE - NEW_PER_TRIBE * (week > NEW_WEEKS))
+            items = random.choice(ITEMS_PER_TRIBE, 6, replace=False, p=sold / sold.sum())
+            items += user % TRIBES * ITEMS_PER_TRIBE
             if not week:
                 truth.append(np.sort(items))
             else:

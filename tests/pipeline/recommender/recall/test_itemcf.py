@@ -61,3 +61,31 @@ def test_no_item_has_more_neighbours_than_asked_for():
     events, _ = shop_of_tribes()
     source = ItemCF.fit(events, FEW_TASTES, NOW, ItemCFConfig(neighbours=7))
     assert np.diff(source.neighbours.offsets).max() == 7
+
+
+@pytest.mark.parametrize(
+    ("similarity", "expected"),
+    [
+        ("jaccard", [1 / 2, 1 / 2]),  # one user wants both, two want either
+        ("conditional", [1 / 2 / 1, 1 / 1 / 2]),  # of two users of 0 one wants 1; over what each is wanted in all
+    ],
+)
+def test_similarities_by_hand(similarity, expected):
+    """Item 0 by users 0 and 1, item 1 by user 0 only; interest is 1 where its logarithm is log 2."""
+    config = ItemCFConfig(min_users=1, similarity=similarity, norm_power=1.0)
+    found = fitted((0, 0, 0), (1, 0, 0), (0, 1, 0), config=config)
+    assert found.neighbours.weights.tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "jaccard", "conditional", "bm25"])
+def test_every_similarity_finds_its_own_tribe(similarity):
+    events, _ = shop_of_tribes()
+    source = ItemCF.fit(events, FEW_TASTES, NOW, ItemCFConfig(similarity=similarity))
+    found = source.candidates(asker((0, 1)), 20).items
+    assert len(found) == 20
+    assert (found < 60).all()
+
+
+def test_what_was_wanted_together_long_ago_counts_less():
+    events = [(0, 0, 400), (0, 1, 400), (1, 0, 400), (1, 1, 400), (2, 0, 3), (2, 2, 3), (3, 0, 3), (3, 2, 3)]
+    assert fitted(*events).candidates(asker((0, 1)), 9).items.tolist() == [2, 1]

