@@ -222,6 +222,9 @@ class Settings(BaseSettings):
     seed: int = 0
     online_prefix: str = "vitrine"
     online_history: OnlineHistory = OnlineHistory()
+    online_memory_budget_mb: float | None = Field(None, gt=0)
+    """Most that one version of all users may take in Redis, in millions of bytes; after a sync two stand side by side
+    for an hour. None: whatever Redis' own `maxmemory` leaves. A sync that needs more is refused before it writes."""
     forget_release_days: int = Field(30, ge=0)
     """Days after which a release that holds the row of a forgotten user is removed; until then one can roll back."""
     lock_wait_seconds: float = Field(0, ge=0)

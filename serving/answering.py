@@ -58,7 +58,8 @@ async def _with_release(asked: RecommendRequest, in_use: InUse, service: Service
             found=asked.scene,
             remedy="See `config/scenes.yaml`.",
         )
-    record, trouble = await service.lookup.find(asked.user_id)
+    known, trouble = await service.lookup.find(asked.user_id)
+    record = known.record if known else None
     moment = asked_at(asked, release, service)
     request = Request(asked.user_id, moment, asked.size, asked.scene, tuple(asked.exclude), asked.device)
     try:

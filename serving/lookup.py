@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from feature_store.errors import VitrineError
-    from feature_store.online.store import OnlineReader, UserRecord, Version
+    from feature_store.online.store import Found, OnlineReader, Version
     from pipeline.settings import Settings
     from serving.telemetry import Telemetry
 
@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 def open_readers(settings: Settings) -> list[OnlineReader]:
     """The online store, and behind it the SQLite file in the work folder when that is not the store itself."""
     urls = dict.fromkeys((settings.online_url, settings.online_file_url))
-    return [open_reader(url, settings.online_prefix, settings.serving.online_timeout_ms) for url in urls]
+    bounds = settings.online_history.bounds()
+    return [open_reader(url, settings.online_prefix, settings.serving.online_timeout_ms, bounds) for url in urls]
 
 
 class UserLookup:
@@ -33,16 +34,16 @@ class UserLookup:
         self._readers, self._telemetry = readers, telemetry
         self._failing = False
 
-    async def find(self, user_id: str) -> tuple[UserRecord | None, str]:
-        """The user's record (None: unknown, or nobody answered), and why the answer is less than it could be."""
+    async def find(self, user_id: str) -> tuple[Found | None, str]:
+        """What is known of the user (None: nobody answered), and why the answer is less than it could be."""
         start = time.perf_counter()
-        record, errors = await first_answer(self._readers, user_id)
+        found, errors = await first_answer(self._readers, user_id)
         self._telemetry.observe(STORE_SECONDS, time.perf_counter() - start)
         self._notice(errors)
         if not errors:
-            return record, ""
+            return found, ""
         answered = len(errors) < len(self._readers)
-        return record, f"online store failed: {'the fallback answered' if answered else 'default vector, no history'}"
+        return found, f"online store failed: {'the fallback answered' if answered else 'default vector, no history'}"
 
     async def version(self) -> Version | None:
         """The store's current version.

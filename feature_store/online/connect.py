@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 
 from feature_store.errors import VitrineError
 from feature_store.online.redis_address import read_address
+from feature_store.online.redis_history import RedisHistory
 from feature_store.online.redis_reader import RedisReader
 from feature_store.online.redis_writer import RedisWriter
+from feature_store.online.sqlite_history import SqliteHistory
 from feature_store.online.sqlite_reader import SqliteReader
 from feature_store.online.sqlite_writer import SqliteWriter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from feature_store.online.store import OnlineReader, OnlineWriter, UserRecord
+    from feature_store.online.recent import Bounds
+    from feature_store.online.store import Found, OnlineHistory, OnlineReader, OnlineWriter
 
 _SQLITE = "sqlite:///"
 
@@ -31,20 +34,33 @@ def open_writer(url: str, prefix: str) -> OnlineWriter:
     return SqliteWriter(_path(url)) if url.startswith(_SQLITE) else RedisWriter(read_address(url), prefix)
 
 
-def open_reader(url: str, prefix: str, timeout_ms: int) -> OnlineReader:
+def open_reader(url: str, prefix: str, timeout_ms: int, bounds: Bounds) -> OnlineReader:
     """The reader for the same URLs; every read ends within `timeout_ms`, whatever the store does.
+
+    bounds: of each kind of event, how many a history holds; none of a kind that is not named
 
     Raises:
         OnlineStoreError: another kind of URL.
     """
     if url.startswith(_SQLITE):
-        return SqliteReader(_path(url), timeout_ms)
-    return RedisReader(read_address(url), prefix, timeout_ms)
+        return SqliteReader(_path(url), timeout_ms, bounds)
+    return RedisReader(read_address(url), prefix, timeout_ms, bounds)
 
 
-async def first_answer(readers: Sequence[OnlineReader], user_id: str) -> tuple[UserRecord | None, list[VitrineError]]:
-    """The user's record from the first reader that answers, and what stopped those before it; with as many errors
-    as readers nobody answered.
+def open_history(url: str, prefix: str, timeout_ms: int, bounds: Bounds) -> OnlineHistory:
+    """What takes events between two syncs, for the same URLs.
+
+    Raises:
+        OnlineStoreError: another kind of URL.
+    """
+    if url.startswith(_SQLITE):
+        return SqliteHistory(_path(url), timeout_ms, bounds)
+    return RedisHistory(read_address(url), prefix, timeout_ms, bounds)
+
+
+async def first_answer(readers: Sequence[OnlineReader], user_id: str) -> tuple[Found | None, list[VitrineError]]:
+    """What is known of the user, from the first reader that answers, and what stopped those before it; with as many
+    errors as readers nobody answered.
     """
     errors: list[VitrineError] = []
     for reader in readers:

@@ -35,17 +35,18 @@ def _from_sqlite(path: Path, user: str) -> int:
         store.executescript(sqlite_layout.TABLES)
         store.execute("PRAGMA secure_delete = ON")  # the bytes too, not only the way to them
         removed = store.execute("DELETE FROM records WHERE user = ?", (user,)).rowcount
+        removed += store.execute("DELETE FROM recent WHERE user = ?", (user,)).rowcount
         store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return removed
 
 
 def _from_redis(url: str, prefix: str, user: str) -> int:
-    """Every key of the user below the prefix: versions that expire are no longer in any list."""
+    """Every key of the user below the prefix, what they did since too: versions that expire are in no list any more."""
     address = read_address(url)
     pattern = f"{_literal(prefix)}:*:u:{{{_literal(user)}}}"
     with redis_layout.clear_errors(address.place), client(address, _SECONDS) as store:
-        keys = list(store.scan_iter(match=pattern, count=1_000))
-        return int(store.delete(*keys)) if keys else 0
+        keys = [*store.scan_iter(match=pattern, count=1_000), redis_layout.history_key(prefix, user)]
+        return int(store.delete(*keys))
 
 
 def _literal(text: str) -> str:

@@ -13,7 +13,7 @@ A user takes 32 + 4 x values + 21 x events bytes: 4,352 for 30 features and 200 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -27,16 +27,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LAYOUT = 1
+SomeEvents = TypeVar("SomeEvents", int, "NDArray[np.int64]")
 _MAGIC = b"VTRU"
 _HEADER = struct.Struct("<4sHH8sqII")
 _BYTES_PER_VALUE, _BYTES_PER_EVENT = 4, 21
-_LAST_SECOND = 2**32 - 1
+LAST_SECOND = 2**32 - 1
 """Times are uint32: until 2106."""
 _REMEDY = "Fill the store again: `run_pipeline.sh --sync-only`."
 
 
-def packed_size(values: int, events: int) -> int:
-    """Bytes of a user with so many stored features and recent events."""
+def packed_size(values: int, events: SomeEvents) -> SomeEvents:
+    """Bytes of a user, or of several, with so many stored features and recent events."""
     return _HEADER.size + _BYTES_PER_VALUE * values + _BYTES_PER_EVENT * events
 
 
@@ -49,10 +50,8 @@ def pack(record: UserRecord, feature_set: str | None = None) -> bytes:
     events = len(record.item)
     if any(len(column) != events for column in (record.time, record.kind, record.quantity, record.value)):
         raise _refused("event columns of one length", "columns of different lengths")
-    if events and not 0 <= int(record.time.min()) <= int(record.time.max()) <= _LAST_SECOND:
-        raise _refused(
-            f"event times in seconds from 0 to {_LAST_SECOND}", f"{record.time.min()} to {record.time.max()}"
-        )
+    if events and not 0 <= int(record.time.min()) <= int(record.time.max()) <= LAST_SECOND:
+        raise _refused(f"event times in seconds from 0 to {LAST_SECOND}", f"{record.time.min()} to {record.time.max()}")
     mark = (feature_set or feature_set_id()).encode()
     header = _HEADER.pack(_MAGIC, LAYOUT, 0, mark, record.as_of, len(record.values), events)
     columns = (

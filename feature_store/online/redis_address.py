@@ -167,6 +167,14 @@ def _for_sentinels(address: Address) -> dict[str, Any]:
     return tls | own
 
 
+def memory_of(client: Client) -> list[dict[str, int]]:
+    """What each primary says of its memory."""
+    if isinstance(client, redis.RedisCluster):
+        found: dict[str, dict[str, int]] = client.info("memory", target_nodes=redis.RedisCluster.PRIMARIES)
+        return list(found.values())
+    return [dict(client.info("memory"))]
+
+
 async def get_many(client: AsyncClient, *keys: str) -> list[bytes | None]:
     """The values of some keys in one round trip; in a Cluster every node that holds one is asked at the same time."""
     if isinstance(client, redis_asyncio.RedisCluster):

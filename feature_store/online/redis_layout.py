@@ -5,6 +5,7 @@
 `{PREFIX}:doomed`                                set of dead versions whose keys are being deleted
 `{PREFIX}:writing:STEM`                          lives while somebody writes that version
 `PREFIX:FEATURE_SET_ID:VERSION:u:{USER}`         one packed record
+`PREFIX:h:{USER}`                                what they did since (`recent.py`), whatever the version
 
 The braces are part of the key: a Cluster keeps together what has the same text between them, so that what is moved
 together lies on one node, and a version's users on all of them.
@@ -78,6 +79,10 @@ def writing_key(prefix: str, stem: str) -> str:
 
 def user_key(stem: str, user: str) -> str:
     return f"{stem}:u:{{{user}}}"
+
+
+def history_key(prefix: str, user: str) -> str:
+    return f"{prefix}:h:{{{user}}}"
 
 
 def as_bytes(answer: bytes | str | None) -> bytes | None:

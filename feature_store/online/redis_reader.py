@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING, TypeVar
 
 from feature_store.errors import FeatureSetMismatchError, OnlineStoreError
 from feature_store.online.packed import unpack
+from feature_store.online.recent import Bounds, found_of
 from feature_store.online.redis_address import Address, async_client, close, get_many
-from feature_store.online.redis_layout import as_bytes, clear_errors, current_key, read_pointer, user_key
+from feature_store.online.redis_layout import (
+    as_bytes,
+    clear_errors,
+    current_key,
+    history_key,
+    read_pointer,
+    user_key,
+)
 from feature_store.online.writing import SYNC_ONLY
 from feature_store.registry import feature_set_id
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from feature_store.online.store import UserRecord, Version
+    from feature_store.online.store import Found, Version
 
 _AT_ONCE = 64
 """Reads at the same time; more wait, within their timeout."""
@@ -25,9 +33,10 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class _Seen:
-    """The pointer as last seen: its bytes, and how the keys of its version begin."""
+    """The pointer as last seen: its bytes, its version, and how the keys of the version begin."""
 
     raw: bytes
+    version: Version
     stem: str
 
 
@@ -36,20 +45,21 @@ class RedisReader:
     a second round trip follows.
     """
 
-    def __init__(self, address: Address, prefix: str, timeout_ms: int) -> None:
+    def __init__(self, address: Address, prefix: str, timeout_ms: int, bounds: Bounds) -> None:
+        self._bounds = bounds
         self._place, self._prefix, self._seconds = address.place, prefix, timeout_ms / 1000
         self._client = async_client(address, self._seconds)
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._seen: _Seen | None = None
 
-    async def read(self, user_id: str) -> UserRecord | None:
+    async def read(self, user_id: str) -> Found:
         """As `OnlineReader.read`.
 
         Raises:
             OnlineStoreError: also when nothing was ever synced.
         """
-        packed = await self._within_time(self._fetch(user_id))
-        return None if packed is None else unpack(packed)
+        version, packed, recent = await self._within_time(self._fetch(user_id))
+        return found_of(version, None if packed is None else unpack(packed), recent, self._bounds)
 
     async def version(self) -> Version | None:
         raw = as_bytes(await self._within_time(self._client.get(current_key(self._prefix))))
@@ -58,14 +68,14 @@ class RedisReader:
     async def close(self) -> None:
         await close(self._client)
 
-    async def _fetch(self, user_id: str) -> bytes | None:
-        current = current_key(self._prefix)
+    async def _fetch(self, user_id: str) -> tuple[Version, bytes | None, bytes | None]:
+        current, history = current_key(self._prefix), history_key(self._prefix, user_id)
         seen = self._seen or self._follow(as_bytes(await self._client.get(current)))
         while True:
-            raw, packed = await get_many(self._client, current, user_key(seen.stem, user_id))
+            raw, packed, recent = await get_many(self._client, current, user_key(seen.stem, user_id), history)
             if raw == seen.raw:
                 self._seen = seen
-                return packed
+                return seen.version, packed, recent
             seen = self._follow(raw)
 
     def _follow(self, raw: bytes | None) -> _Seen:
@@ -74,7 +84,7 @@ class RedisReader:
         pointer = read_pointer(self._place, raw)
         if pointer.version.feature_set != feature_set_id():
             raise FeatureSetMismatchError(self._place, made_by=pointer.version.feature_set, this_code=feature_set_id())
-        return _Seen(raw, pointer.stem)
+        return _Seen(raw, pointer.version, pointer.stem)
 
     async def _within_time(self, work: Awaitable[_Result]) -> _Result:
         try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import redis
 
 from feature_store.errors import OnlineStoreError
-from feature_store.online.redis_address import Address, Client, client
+from feature_store.online.redis_address import Address, Client, client, memory_of
 from feature_store.online.redis_layout import (
     Pointer,
     as_bytes,
@@ -25,11 +25,14 @@ from feature_store.online.redis_layout import (
     versions_key,
     writing_key,
 )
+from feature_store.online.room import require_room
 from feature_store.online.writing import Filled, Packed, check, fill
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from redis.client import Pipeline
 
     from feature_store.online.store import UserRecord, Version
@@ -53,6 +56,12 @@ class RedisWriter:
     def __init__(self, address: Address, prefix: str) -> None:
         self._address, self._prefix, self._place = address, prefix, address.place
 
+    def require_room(self, sizes: NDArray[np.integer], budget_mb: float | None) -> None:
+        """As `OnlineWriter.require_room`."""
+        with clear_errors(self._place), client(self._address, _SECONDS_PER_CALL) as opened:
+            _delete_dead_versions(opened, self._place, self._prefix)
+            require_room(self._place, sizes, budget_mb, memory_of(opened))
+
     def write(self, version: Version, records: Iterable[tuple[str, UserRecord]]) -> int:
         """As `OnlineWriter.write`; of two writers at once, the one that finishes last is seen."""
         with clear_errors(self._place), client(self._address, _SECONDS_PER_CALL) as opened:
@@ -67,7 +76,7 @@ class _Writing:
         self._stem = f"{prefix}:{version.feature_set}:{version.name}-{secrets.token_hex(4)}"
 
     def run(self, records: Iterable[tuple[str, UserRecord]]) -> int:
-        self._delete_dead_versions()
+        _delete_dead_versions(self._client, self._place, self._prefix)
         self._register()
         try:
             filled = fill(self._version, records, _BATCH, self._send)
@@ -76,7 +85,7 @@ class _Writing:
             with suppress(
                 redis.RedisError, redis.RedisClusterException
             ):  # the first error is the one to report; the next write cleans up
-                self._delete(self._stem)
+                _delete(self._client, self._prefix, self._stem)
             raise
         replaced = self._move_pointer()
         if replaced and replaced.stem != self._stem:
@@ -92,28 +101,6 @@ class _Writing:
                 pipe.get(key)
             read_back = [as_bytes(value) for value in pipe.execute()]
         check(self._place, self._version, filled, read_back)
-
-    def _delete_dead_versions(self) -> None:
-        """Delete what killed writers left; first moved aside, so that one that was only slow cannot point to it."""
-        for _ in range(_ATTEMPTS):
-            with self._client.pipeline(transaction=True) as pipe, suppress(redis.WatchError):
-                _watch(pipe, current_key(self._prefix), versions_key(self._prefix))
-                dead = self._dead(pipe)
-                pipe.multi()
-                for stem in dead:
-                    pipe.srem(versions_key(self._prefix), stem)
-                    pipe.sadd(doomed_key(self._prefix), stem)
-                pipe.execute()
-                break
-        for stem in map(as_text, self._client.smembers(doomed_key(self._prefix))):
-            log.warning("unfinished version deleted", extra={"version": stem})
-            self._delete(stem)
-
-    def _dead(self, pipe: Pipeline) -> list[str]:
-        pointer = pipe.get(current_key(self._prefix))
-        used = read_pointer(self._place, as_bytes(pointer) or b"").stem if pointer else None
-        stems = map(as_text, pipe.smembers(versions_key(self._prefix)))
-        return [stem for stem in stems if stem != used and not pipe.exists(writing_key(self._prefix, stem))]
 
     def _register(self) -> None:
         with self._client.pipeline(transaction=True) as pipe:
@@ -156,28 +143,54 @@ class _Writing:
         )
 
     def _let_expire(self, stem: str) -> None:
-        for keys in self._keys(stem):
+        for keys in _keys(self._client, stem):
             with self._client.pipeline(transaction=False) as pipe:
                 for key in keys:
                     pipe.expire(key, GRACE_SECONDS)
                 pipe.execute()
         self._client.srem(versions_key(self._prefix), stem)
 
-    def _delete(self, stem: str) -> None:
-        for keys in self._keys(stem):
-            self._client.unlink(*keys)
-        with self._client.pipeline(transaction=True) as pipe:
-            pipe.srem(versions_key(self._prefix), stem)
-            pipe.srem(doomed_key(self._prefix), stem)
-            pipe.delete(writing_key(self._prefix, stem))
-            pipe.execute()
 
-    def _keys(self, stem: str) -> Iterator[list[bytes]]:
-        """The keys of a version, a batch at a time."""
-        pattern = re.sub(r"([*?\[\]\\])", r"\\\1", stem) + ":u:*"
-        keys = self._client.scan_iter(match=pattern, count=1_000)
-        while batch := list(islice(keys, _BATCH)):
-            yield batch
+def _delete_dead_versions(client: Client, place: str, prefix: str) -> None:
+    """Delete what killed writers left; first moved aside, so that one that was only slow cannot point to it."""
+    for _ in range(_ATTEMPTS):
+        with client.pipeline(transaction=True) as pipe, suppress(redis.WatchError):
+            _watch(pipe, current_key(prefix), versions_key(prefix))
+            dead = _dead(pipe, place, prefix)
+            pipe.multi()
+            for stem in dead:
+                pipe.srem(versions_key(prefix), stem)
+                pipe.sadd(doomed_key(prefix), stem)
+            pipe.execute()
+            break
+    for stem in map(as_text, client.smembers(doomed_key(prefix))):
+        log.warning("unfinished version deleted", extra={"version": stem})
+        _delete(client, prefix, stem)
+
+
+def _dead(pipe: Pipeline, place: str, prefix: str) -> list[str]:
+    pointer = pipe.get(current_key(prefix))
+    used = read_pointer(place, as_bytes(pointer) or b"").stem if pointer else None
+    stems = map(as_text, pipe.smembers(versions_key(prefix)))
+    return [stem for stem in stems if stem != used and not pipe.exists(writing_key(prefix, stem))]
+
+
+def _delete(client: Client, prefix: str, stem: str) -> None:
+    for keys in _keys(client, stem):
+        client.unlink(*keys)
+    with client.pipeline(transaction=True) as pipe:
+        pipe.srem(versions_key(prefix), stem)
+        pipe.srem(doomed_key(prefix), stem)
+        pipe.delete(writing_key(prefix, stem))
+        pipe.execute()
+
+
+def _keys(client: Client, stem: str) -> Iterator[list[bytes]]:
+    """The keys of a version, a batch at a time."""
+    pattern = re.sub(r"([*?\[\]\\])", r"\\\1", stem) + ":u:*"
+    keys = client.scan_iter(match=pattern, count=1_000)
+    while batch := list(islice(keys, _BATCH)):
+        yield batch
 
 
 def _watch(pipe: Pipeline, *keys: str) -> None:

@@ -19,8 +19,17 @@ CREATE TABLE IF NOT EXISTS versions (
     as_of INTEGER NOT NULL, users INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS records (
     version INTEGER NOT NULL, user TEXT NOT NULL, packed BLOB NOT NULL, PRIMARY KEY (version, user));
+CREATE TABLE IF NOT EXISTS recent (user TEXT PRIMARY KEY, latest INTEGER NOT NULL, packed BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS pointer (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL);
 """
+
+
+def open_to_write(path: Path, seconds: float) -> sqlite3.Connection:
+    """The file, made where there is none; whoever writes at the same time is waited for."""
+    connection = sqlite3.connect(path, timeout=seconds, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.executescript(TABLES)
+    return connection
 
 
 @contextmanager

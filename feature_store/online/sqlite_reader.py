@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 from feature_store.errors import FeatureSetMismatchError
 from feature_store.online.packed import unpack
+from feature_store.online.recent import Bounds, found_of
 from feature_store.online.sqlite_layout import clear_errors, unusable
-from feature_store.online.store import UserRecord, Version
+from feature_store.online.store import Found, Version
 from feature_store.registry import feature_set_id
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 _VERSION = "SELECT feature_set, name, as_of, users FROM versions JOIN pointer ON pointer.version = versions.id"
 _READ = """
-SELECT versions.feature_set, records.packed FROM pointer JOIN versions ON versions.id = pointer.version
-LEFT JOIN records ON records.version = pointer.version AND records.user = ?
+SELECT versions.feature_set, versions.name, versions.as_of, versions.users, records.packed, recent.packed
+FROM pointer JOIN versions ON versions.id = pointer.version
+LEFT JOIN records ON records.version = pointer.version AND records.user = ?1
+LEFT JOIN recent ON recent.user = ?1
 """
 """Pointer and user in one statement: never half a version."""
 
@@ -30,13 +33,14 @@ LEFT JOIN records ON records.version = pointer.version AND records.user = ?
 class SqliteReader:
     """Reads `path` in a thread of its own, so that a slow disk never holds up the event loop."""
 
-    def __init__(self, path: Path, timeout_ms: int) -> None:
+    def __init__(self, path: Path, timeout_ms: int, bounds: Bounds) -> None:
+        self._bounds = bounds
         self._path, self._seconds = path, timeout_ms / 1000
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="online-store")
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
 
-    async def read(self, user_id: str) -> UserRecord | None:
+    async def read(self, user_id: str) -> Found:
         """As `OnlineReader.read`.
 
         Raises:
@@ -45,10 +49,11 @@ class SqliteReader:
         found = await self._in_thread(self._fetch, _READ, (user_id,))
         if found is None:
             raise unusable(self._path, "a synced version", "none")
-        feature_set, packed = found
+        feature_set, *rest, packed, recent = found
         if feature_set != feature_set_id():
             raise FeatureSetMismatchError(str(self._path), made_by=str(feature_set), this_code=feature_set_id())
-        return None if packed is None else unpack(packed)
+        version = Version(feature_set, *rest)
+        return found_of(version, None if packed is None else unpack(packed), recent, self._bounds)
 
     async def version(self) -> Version | None:
         found = await self._in_thread(self._fetch, _VERSION, ())

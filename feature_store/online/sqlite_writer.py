@@ -12,12 +12,15 @@ import sqlite3
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from feature_store.online.sqlite_layout import TABLES, clear_errors
+from feature_store.online.sqlite_layout import clear_errors, open_to_write
 from feature_store.online.writing import Packed, check, fill
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from feature_store.online.store import UserRecord, Version
 
@@ -34,11 +37,14 @@ class SqliteWriter:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def require_room(self, sizes: NDArray[np.integer], budget_mb: float | None) -> None:
+        """As `OnlineWriter.require_room`: a file takes no memory, and a full disk leaves the version before."""
+
     def write(self, version: Version, records: Iterable[tuple[str, UserRecord]]) -> int:
         """As `OnlineWriter.write`; a second writer waits for the first."""
         with _only_writer(self._path), clear_errors(self._path):
             _make_room_if_damaged(self._path)
-            with closing(_open_to_write(self._path)) as connection:
+            with closing(open_to_write(self._path, _WAIT_SECONDS)) as connection:
                 return _write(connection, str(self._path), version, records)
 
 
@@ -71,6 +77,7 @@ def _write(
             _keep_only(connection, before)
         raise
     connection.execute("INSERT OR REPLACE INTO pointer VALUES (1, ?)", (identifier,))
+    connection.execute("DELETE FROM recent WHERE latest < ?", (version.as_of,))  # the snapshot knows them by now
     return filled.size
 
 
@@ -81,13 +88,6 @@ def _keep_only(connection: sqlite3.Connection, version: int) -> None:
         while connection.execute(doomed, (other, _BATCH)).rowcount:
             pass
         connection.execute("DELETE FROM versions WHERE id = ?", (other,))
-
-
-def _open_to_write(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.executescript(TABLES)
-    return connection
 
 
 def _make_room_if_damaged(path: Path) -> None:

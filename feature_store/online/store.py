@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from feature_store.online.recent import Event
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,30 @@ class Version:
     users: int
 
 
+@dataclass(frozen=True)
+class Found:
+    """What the store holds of a user.
+
+    version: name of the version that readers see
+    record:  as of the snapshot, and after it what the user did since; None for somebody of whom nothing is known
+    recent:  the events of `record` that the snapshot does not know, rows of `recent.RECENT`
+    """
+
+    version: str
+    record: UserRecord | None
+    recent: bytes
+
+
 class OnlineWriter(Protocol):
     """Fills the store; used by the sync stage only."""
+
+    def require_room(self, sizes: NDArray[np.integer], budget_mb: float | None) -> None:
+        """Return when packed records of these `sizes` (users,) keep within the budget and fit beside what is there;
+        what dead writers left is deleted first.
+
+        Raises:
+            OnlineStoreError: they do not; nothing was written.
+        """
 
     def write(self, version: Version, records: Iterable[tuple[str, UserRecord]]) -> int:
         """Write a whole version under its own keys, verify a sample by reading back, then move the pointer to it.
@@ -56,8 +80,8 @@ class OnlineWriter(Protocol):
 class OnlineReader(Protocol):
     """Answers serving; every call is bounded by the timeout given when it was opened."""
 
-    async def read(self, user_id: str) -> UserRecord | None:
-        """The user's record in the current version, None for an unknown user; one round trip.
+    async def read(self, user_id: str) -> Found:
+        """What the current version holds of the user, and what they did since; one round trip.
 
         Raises:
             OnlineStoreError: unreachable or too slow.
@@ -66,5 +90,18 @@ class OnlineReader(Protocol):
 
     async def version(self) -> Version | None:
         """The current version, None when nothing was ever synced."""
+
+    async def close(self) -> None: ...
+
+
+class OnlineHistory(Protocol):
+    """Takes what users do between two syncs; readers see it at once, and a sync leaves it where it is."""
+
+    async def append(self, events: Sequence[Event]) -> int:
+        """Keep the events that are not there yet (by `event_id`), of each kind the user's latest; how many were new.
+
+        Raises:
+            OnlineStoreError: unreachable, too slow or full, or an event of an unknown kind; sending them again is safe.
+        """
 
     async def close(self) -> None: ...

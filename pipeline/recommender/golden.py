@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from feature_store.online.packed import pack, unpack
+from feature_store.online.recent import default_values
 from feature_store.online.store import UserRecord
 from feature_store.schema import EVENT_KINDS, PURCHASE
-from pipeline.recommender.recommend import Request, default_values
+from pipeline.recommender.recommend import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

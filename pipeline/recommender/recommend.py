@@ -10,7 +10,8 @@ import numpy as np
 from feature_store.context import context_of
 from feature_store.history import History, build_history, empty_history
 from feature_store.matrix import ItemSide, Rows, UserSide, assemble
-from feature_store.registry import registry, stored_features
+from feature_store.online.recent import default_values
+from feature_store.registry import registry
 from pipeline.recommender import policy
 from pipeline.recommender.recall.source import Asker, RecallSource
 
@@ -104,11 +105,6 @@ def history_of(record: UserRecord, item_side: ItemSide) -> History:
         record.value[known],
         users=1,
     )
-
-
-def default_values() -> NDArray[np.float32]:
-    """The stored vector of a user nobody has seen: every feature's own default."""
-    return np.array([feature.default for feature in stored_features("user")], np.float32)
 
 
 def recommend(request: Request, release: Release, record: UserRecord | None) -> Answer:

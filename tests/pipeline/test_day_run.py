@@ -101,9 +101,9 @@ def answer(settings, user: str):
     """What serving would answer: the release in use, the record of the online store."""
 
     async def read():
-        reader = open_reader(settings.online_url, settings.online_prefix, 5000)
+        reader = open_reader(settings.online_url, settings.online_prefix, 5000, settings.online_history.bounds())
         try:
-            return await reader.read(user)
+            return (await reader.read(user)).record
         finally:
             await reader.close()
 

@@ -67,9 +67,9 @@ def rows(made, layer):
 
 def record(made, user):
     async def read():
-        reader = open_reader(made.online_url, made.online_prefix, 5000)
+        reader = open_reader(made.online_url, made.online_prefix, 5000, made.online_history.bounds())
         try:
-            return await reader.read(user)
+            return (await reader.read(user)).record
         finally:
             await reader.close()
 

@@ -13,6 +13,7 @@ from feature_store.catalog import build_catalog
 from feature_store.history import build_history, empty_history
 from feature_store.matrix import ItemSide
 from feature_store.online.connect import open_writer
+from feature_store.online.recent import default_values
 from feature_store.online.store import UserRecord, Version
 from feature_store.registry import feature_set_id, ranker_features, stored_features
 from feature_store.schema import LEVELS
@@ -20,7 +21,6 @@ from feature_store.text import text_vectors
 from pipeline.recommender import release as releases
 from pipeline.recommender.recall import SOURCES
 from pipeline.recommender.recall.source import Asker
-from pipeline.recommender.recommend import default_values
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ import pytest
 
 from feature_store.definitions.affinity import NEVER_DAYS
 from feature_store.matrix import Rows, UserSide, assemble
+from feature_store.online.recent import default_values
 from feature_store.registry import registry
-from pipeline.recommender.recommend import default_values
 from tests.feature_store.archive import NOW, Shop, event, item, known, open_shop, price
 
 

@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_store.online.connect import open_reader, open_writer
+from feature_store.online.connect import open_history, open_reader, open_writer
 from feature_store.online.redis_address import client, read_address
 from feature_store.online.store import UserRecord, Version
 from feature_store.registry import feature_set_id
+from feature_store.schema import EVENT_KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from feature_store.online.recent import Bounds, Event
+    from feature_store.online.store import Found
+
+BOUNDS = dict.fromkeys(EVENT_KINDS, 5)
 
 
 def make_record(marker: float, events: int = 3) -> UserRecord:
@@ -47,13 +53,37 @@ class Store:
         version = Version(feature_set or feature_set_id(), name, 1_000, users)
         return open_writer(self.url, self.prefix).write(version, records)
 
+    def write_at(self, name: str, as_of: int, records: Sequence[tuple[str, UserRecord]]) -> int:
+        version = Version(feature_set_id(), name, as_of, len(records))
+        return open_writer(self.url, self.prefix).write(version, records)
+
+    def append(self, *events: Event, bounds: Bounds = BOUNDS) -> int:
+        async def send() -> int:
+            history = open_history(self.url, self.prefix, self.timeout_ms, bounds)
+            try:
+                return await history.append(events)
+            finally:
+                await history.close()
+
+        return asyncio.run(send())
+
+    def find(self, user: str = "a", bounds: Bounds = BOUNDS) -> Found:
+        async def read() -> Found:
+            reader = open_reader(self.url, self.prefix, self.timeout_ms, bounds)
+            try:
+                return await reader.read(user)
+            finally:
+                await reader.close()
+
+        return asyncio.run(read())
+
     def markers(self, *users: str) -> list[float | None]:
         """What a reader that starts now finds for each user."""
 
         async def read() -> list[float | None]:
-            reader = open_reader(self.url, self.prefix, self.timeout_ms)
+            reader = open_reader(self.url, self.prefix, self.timeout_ms, BOUNDS)
             try:
-                records = [await reader.read(user) for user in users]
+                records = [(await reader.read(user)).record for user in users]
                 return [None if record is None else float(record.values[0]) for record in records]
             finally:
                 await reader.close()
@@ -62,7 +92,7 @@ class Store:
 
     def version(self) -> Version | None:
         async def ask() -> Version | None:
-            reader = open_reader(self.url, self.prefix, self.timeout_ms)
+            reader = open_reader(self.url, self.prefix, self.timeout_ms, BOUNDS)
             try:
                 return await reader.version()
             finally:

@@ -6,6 +6,7 @@ import pytest
 
 from feature_store.errors import OnlineStoreError
 from feature_store.online.connect import first_answer, open_reader, open_writer
+from tests.feature_store.online.stores import BOUNDS
 
 SECRET = "s3cret"
 
@@ -14,7 +15,7 @@ SECRET = "s3cret"
     "url", [f"mysql://me:{SECRET}@host/db", f"{SECRET}", "", f"memcached://{SECRET}", "sqlite://x"]
 )
 def test_an_unknown_scheme_is_a_clear_error_without_the_password(url: str) -> None:
-    for call in (lambda: open_writer(url, "p"), lambda: open_reader(url, "p", 50)):
+    for call in (lambda: open_writer(url, "p"), lambda: open_reader(url, "p", 50, BOUNDS)):
         with pytest.raises(OnlineStoreError, match=r"redis://, .* or sqlite:///") as caught:
             call()
         assert SECRET not in str(caught.value)
@@ -25,7 +26,7 @@ def test_an_unknown_scheme_is_a_clear_error_without_the_password(url: str) -> No
 )
 def test_no_error_shows_the_password(url: str) -> None:
     async def read() -> None:
-        reader = open_reader(url, "p", 200)
+        reader = open_reader(url, "p", 200, BOUNDS)
         await reader.read("a")
 
     with pytest.raises(OnlineStoreError) as caught:
@@ -35,16 +36,17 @@ def test_no_error_shows_the_password(url: str) -> None:
 
 def test_the_first_reader_that_answers_is_believed(sqlite_store, tmp_path) -> None:
     sqlite_store.write("v1", ["a"], 1.0)
-    lost = open_reader(f"sqlite:///{tmp_path / 'lost.db'}", "", 500)
-    whole = open_reader(sqlite_store.url, "", 500)
+    lost = open_reader(f"sqlite:///{tmp_path / 'lost.db'}", "", 500, BOUNDS)
+    whole = open_reader(sqlite_store.url, "", 500, BOUNDS)
 
     async def ask() -> None:
-        record, errors = await first_answer([lost, whole], "a")
-        assert float(record.values[0]) == 1.0
+        found, errors = await first_answer([lost, whole], "a")
+        assert float(found.record.values[0]) == 1.0
         assert len(errors) == 1
-        assert await first_answer([whole, lost], "nobody") == (None, [])
-        record, errors = await first_answer([lost, lost], "a")
-        assert record is None
+        found, errors = await first_answer([whole, lost], "nobody")
+        assert (found.version, found.record, errors) == ("v1", None, [])
+        found, errors = await first_answer([lost, lost], "a")
+        assert found is None
         assert len(errors) == 2
         await lost.close()
         await whole.close()

@@ -11,10 +11,11 @@ import redis
 from feature_store.errors import OnlineStoreError
 from feature_store.online.connect import open_reader
 from feature_store.online.forget import forget_user
+from feature_store.online.recent import Event
 from feature_store.online.redis_address import read_address
 from tests import servers
 from tests.feature_store.online import redis_servers
-from tests.feature_store.online.stores import Store
+from tests.feature_store.online.stores import BOUNDS, Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,7 @@ USERS = [f"user {number}" for number in range(50)]
 _ACL = """
     on >pass%word/1 resetkeys ~vitrine:* ~{vitrine}:* resetchannels -@all
     +ping +select +info +get +mget +set +unlink +del +expire +exists +scan
-    +sadd +srem +smembers +sismember +watch +unwatch +multi +exec +discard
+    +sadd +srem +smembers +sismember +watch +unwatch +multi +exec +discard +eval
 """
 """Word for word what docs/runbook.md says."""
 
@@ -35,6 +36,8 @@ def walk_through(store: Store) -> None:
     assert store.version().name == "v2"
     assert forget_user(store.url, store.prefix, USERS[0]) == 2
     assert store.markers(USERS[0], USERS[1]) == [None, 2.0]
+    assert store.append(Event("e", USERS[1], "view", "apple", 2_000)) == 1
+    assert store.find(USERS[1]).record.time.tolist() == [10, 11, 12, 2_000]
 
 
 def test_a_primary_that_a_sentinel_names() -> None:
@@ -72,7 +75,7 @@ def test_a_cluster_keeps_users_on_all_nodes_and_asks_once_per_node(cluster: str)
     assert all(list(node.scan_iter("vitrine:*:u:*")) for node in nodes)
 
     async def read(times: int) -> None:
-        reader = open_reader(store.url, store.prefix, 2_000)
+        reader = open_reader(store.url, store.prefix, 2_000, BOUNDS)
         await reader.read(USERS[1])
         for node in nodes:
             node.config_resetstat()
@@ -82,7 +85,7 @@ def test_a_cluster_keeps_users_on_all_nodes_and_asks_once_per_node(cluster: str)
 
     asyncio.run(read(10))
     asked = [node.info("commandstats").get("cmdstat_get", {"calls": 0})["calls"] for node in nodes]
-    assert sum(asked) == 20
+    assert sum(asked) == 30
     for node in nodes:
         node.close()
 

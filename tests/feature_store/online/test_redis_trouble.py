@@ -13,6 +13,7 @@ from feature_store.errors import OnlineStoreError
 from feature_store.online.connect import open_reader
 from feature_store.online.redis_layout import current_key, versions_key, writing_key
 from feature_store.online.redis_writer import ALIVE_SECONDS, GRACE_SECONDS
+from tests.feature_store.online.stores import BOUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ def test_a_full_redis_moves_no_pointer(own_store, own_redis: redis.Redis, pointe
         own_store.write("v2", (f"user {number}" for number in range(14_000)), 2.0)
     assert pointer() == before
     assert own_store.markers("a") == [1.0]
+    assert own_store.held() == 1
     own_redis.config_set("maxmemory", 0)
     own_store.write("v3", MANY, 3.0)
     assert own_store.markers("user 0") == [3.0]
@@ -45,6 +47,20 @@ def test_a_read_only_replica_moves_no_pointer(own_store, own_redis: redis.Redis,
         own_store.write("v2", ["a"], 2.0)
     assert pointer() == before
     assert own_store.markers("a") == [1.0]
+    own_redis.replicaof("NO", "ONE")
+    own_store.write("v2", ["a"], 2.0)
+    assert own_store.markers("a") == [2.0]
+
+
+def test_a_redis_that_stands_still_for_a_while_is_waited_for(own_store, own_redis: redis.Redis, record) -> None:
+    def slow() -> Iterator[tuple[str, UserRecord]]:
+        for number, user in enumerate(MANY):
+            if number == 500:
+                own_redis.client_pause(300)
+            yield user, record(1.0)
+
+    own_store.write_records("v1", slow(), len(MANY))
+    assert set(own_store.markers(*MANY)) == {1.0}
 
 
 def test_a_redis_that_evicts_keys_is_found_out_before_the_pointer_moves(
@@ -65,7 +81,7 @@ def test_a_slow_redis_is_given_up_in_time(own_store, own_redis: redis.Redis) -> 
     own_store.write("v1", ["a"], 1.0)
 
     async def read() -> float:
-        reader = open_reader(own_store.url, own_store.prefix, 60)
+        reader = open_reader(own_store.url, own_store.prefix, 60, BOUNDS)
         await reader.read("a")
         own_redis.client_pause(1_500)
         start = time.perf_counter()
@@ -73,7 +89,7 @@ def test_a_slow_redis_is_given_up_in_time(own_store, own_redis: redis.Redis) -> 
             await reader.read("a")
         seconds = time.perf_counter() - start
         own_redis.client_unpause()
-        assert (await reader.read("a")) is not None
+        assert (await reader.read("a")).record is not None
         await reader.close()
         return seconds
 
@@ -103,7 +119,7 @@ def test_a_read_is_one_round_trip(own_store, own_redis: redis.Redis) -> None:
     own_store.write("v1", ["a"], 1.0)
 
     async def read(times: int) -> None:
-        reader = open_reader(own_store.url, own_store.prefix, 2_000)
+        reader = open_reader(own_store.url, own_store.prefix, 2_000, BOUNDS)
         await reader.read("a")
         own_redis.config_resetstat()
         for _ in range(times):
@@ -172,10 +188,10 @@ def test_readers_go_on_when_idle_connections_were_closed(own_store, own_redis: r
     own_store.write("v1", ["a"], 1.0)
 
     async def read() -> None:
-        reader = open_reader(own_store.url, own_store.prefix, 2_000)
+        reader = open_reader(own_store.url, own_store.prefix, 2_000, BOUNDS)
         await asyncio.gather(*(reader.read("a") for _ in range(5)))
         own_redis.client_kill_filter(_type="normal", skipme=True)
-        assert (await reader.read("a")) is not None
+        assert (await reader.read("a")).record is not None
         await reader.close()
 
     thread = threading.Thread(target=lambda: asyncio.run(read()))

@@ -11,6 +11,7 @@ import pytest
 
 from feature_store.errors import OnlineStoreError
 from feature_store.online.connect import open_reader
+from tests.feature_store.online.stores import BOUNDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,14 +62,14 @@ def test_a_reader_finds_the_file_that_took_the_place_of_a_lost_one(sqlite_store,
     sqlite_store.write("v1", ["a"], 1.0)
 
     async def read() -> float:
-        reader = open_reader(sqlite_store.url, "", 2_000)
+        reader = open_reader(sqlite_store.url, "", 2_000, BOUNDS)
         await reader.read("a")
         for file in path.parent.glob("feature_store.db*"):
             file.unlink()
         with pytest.raises(OnlineStoreError, match="--sync-only"):
             await reader.read("a")
         await asyncio.to_thread(sqlite_store.write, "v2", ["a"], 2.0)
-        record = await reader.read("a")
+        record = (await reader.read("a")).record
         await reader.close()
         return float(record.values[0])
 

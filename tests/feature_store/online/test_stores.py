@@ -16,6 +16,7 @@ import pytest
 from feature_store.errors import FeatureSetMismatchError, OnlineStoreError
 from feature_store.online.connect import open_reader
 from feature_store.registry import feature_set_id
+from tests.feature_store.online.stores import BOUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,10 +78,10 @@ def test_a_reader_follows_the_pointer(store) -> None:
     store.write("v1", ["a", "gone"], 1.0)
 
     async def follow() -> list[object]:
-        reader = open_reader(store.url, store.prefix, store.timeout_ms)
-        before = [await reader.read("a"), await reader.read("gone")]
+        reader = open_reader(store.url, store.prefix, store.timeout_ms, BOUNDS)
+        before = [(await reader.read(user)).record for user in ("a", "gone")]
         await asyncio.to_thread(store.write, "v2", ["a"], 2.0)
-        after = [await reader.read("a"), await reader.read("gone")]
+        after = [(await reader.read(user)).record for user in ("a", "gone")]
         await reader.close()
         return [record and float(record.values[0]) for record in before + after]
 
@@ -91,12 +92,12 @@ def test_many_reads_at_once_follow_the_pointer_too(store) -> None:
     store.write("v1", MANY, 1.0)
 
     async def follow() -> set[float]:
-        reader = open_reader(store.url, store.prefix, store.timeout_ms)
+        reader = open_reader(store.url, store.prefix, store.timeout_ms, BOUNDS)
         await reader.read(MANY[0])
         await asyncio.to_thread(store.write, "v2", MANY, 2.0)
         records = await asyncio.gather(*(reader.read(user) for user in MANY[:100]))
         await reader.close()
-        return {float(record.values[0]) for record in records}
+        return {float(found.record.values[0]) for found in records}
 
     assert asyncio.run(follow()) == {2.0}
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from feature_store.matrix import ItemSide
+from feature_store.online.recent import default_values
 from feature_store.online.store import UserRecord
 from feature_store.registry import feature_set_id, stored_features
 from feature_store.text import text_vectors
 from pipeline.recommender import release as releases
 from pipeline.recommender.recall.source import Candidates
-from pipeline.recommender.recommend import default_values
 from pipeline.recommender.release import Manifest, Release
 from pipeline.settings import Scene
 from tests.pipeline.recommender.shop import DAY, NOW

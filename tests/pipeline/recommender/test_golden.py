@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from feature_store.errors import OnlineStoreError
+from feature_store.online.recent import default_values
 from pipeline.recommender.golden import GOLDEN, GOLDEN_REQUESTS, golden_requests, read_golden
 from pipeline.recommender.recall.source import Candidates
-from pipeline.recommender.recommend import default_values
 from tests.pipeline.recommender.shop import NOW, catalog
 
 CATALOG = catalog(["milk", "milk", "bread", "soap"])

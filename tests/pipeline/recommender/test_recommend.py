@@ -7,10 +7,11 @@ import pytest
 
 from feature_store.catalog import build_catalog
 from feature_store.history import empty_history
+from feature_store.online.recent import default_values
 from feature_store.registry import stored_features
 from feature_store.schema import LEVELS
 from pipeline.recommender.recall.source import Asker
-from pipeline.recommender.recommend import Request, default_values, history_of, offer, recommend
+from pipeline.recommender.recommend import Request, history_of, offer, recommend
 from tests.pipeline.recommender.releases import ByFeature, Offers, defaults, record, release, scene
 from tests.pipeline.recommender.shop import DAY, NOW, catalog
 
