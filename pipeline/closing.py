@@ -60,30 +60,6 @@ def metric_table(report: Mapping[str, Any]) -> Table:
     return table
 
 
-def weeks_table(report: Mapping[str, Any]) -> Table:
-    """ndcg@20 of the release and of every baseline, one row a week, their means, and how sure the difference is."""
-    means, best, metric = report["means"], report["best_baseline"], "ndcg@20"
-    table = Table(title=f"{metric} by week, trained anew before each", title_justify="left")
-    table.add_column("judged", no_wrap=True)
-    for name in ("users", *means, "release / best", "seconds"):
-        table.add_column(name, justify="right")
-    for week in report["weeks"]:
-        values = {model: metrics[metric] for model, metrics in week["models"].items()}
-        ratio = f"{values['release'] / values[week['best_baseline']]:.3f}" if best else ""
-        cells = (f"{value:.4f}" for value in values.values())
-        table.add_row(" … ".join(week["judged"]), f"{week['users']:,}", *cells, ratio, f"{week['seconds']:.0f}")
-    table.add_section()
-    mean = (f"{metrics[metric]:.4f}" for metrics in means.values())
-    table.add_row("mean", "", *mean, f"{report['ratio'][metric]:.3f}" if best else "", "")
-    value, low, high = report["release"][metric]
-    told = f"release {value:.4f} ({low:.4f} to {high:.4f})"
-    if best:
-        value, low, high = report["difference"][metric]
-        told += f"; {value:+.4f} ({low:+.4f} to {high:+.4f}) against {best}, the best baseline of the mean"
-    table.caption = f"{told}; 95 % of 1,000 draws of users with all their weeks"
-    return table
-
-
 def read_metrics(day: dt.date, settings: Settings) -> dict[str, Any]:
     """The evaluation of the run of `day`; empty when it has none."""
     path = settings.workspace.evaluation(day) / "metrics.json"

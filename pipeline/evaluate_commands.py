@@ -1,7 +1,8 @@
-"""The command `vitrine evaluate`: a release judged on one week or several."""
+"""The command `vitrine evaluate`: a release judged on one week or several, and what slots earned."""
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Annotated
 
@@ -33,7 +34,7 @@ def evaluate(
     """
     if context.invoked_subcommand is not None:
         return
-    from pipeline.closing import metric_table, read_metrics, weeks_table
+    from pipeline.closing import metric_table, read_metrics
     from pipeline.day_run import load_stage
     from pipeline.locks import day_lock
 
@@ -41,6 +42,7 @@ def evaluate(
     today = day_of(day, settings)
     if weeks is not None:
         from pipeline.evaluation.rolling import rolling
+        from pipeline.evaluation.tables import weeks_table
 
         report = rolling(today, weeks, settings)
         table = weeks_table(report)
@@ -53,3 +55,30 @@ def evaluate(
         print(json.dumps(report))  # noqa: T201 - the answer for machines
     elif not quiet:
         out.print(table)
+
+
+@app.command()
+def business(
+    first: Annotated[str | None, typer.Option("--from", help="First day; default: four weeks up to --to.")] = None,
+    to: Annotated[str | None, typer.Option(help="Last day, included; default: `day` of the settings.")] = None,
+    release: Annotated[
+        str | None, typer.Option(help="A release; what was shown up to its day is held against what was shown after.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Impressions, clicks, carts, purchases and money of recommendation slots, by slot, position and day."""
+    from pipeline.evaluation.business import business as measured
+    from pipeline.evaluation.tables import business_tables
+    from pipeline.recommender.release import read_manifest
+
+    settings = settings_of(quiet=quiet, as_json=as_json)
+    last = day_of(to, settings)
+    start = day_of(first, settings) if first else last - dt.timedelta(days=settings.evaluation.business_days - 1)
+    since = dt.date.fromisoformat(read_manifest(settings.releases / release).day) if release else None
+    report = measured(start, last, settings, release_day=since)
+    if as_json:
+        print(json.dumps(report))  # noqa: T201 - the answer for machines
+    elif not quiet:
+        for table in business_tables(report):
+            out.print(table)

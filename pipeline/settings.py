@@ -109,6 +109,10 @@ class Evaluation(_Section):
     baselines: bool = True
     segments: tuple[str, ...] = ("segment",)
     """Columns of `users` by whose values a release is judged apart."""
+    attribution_hours: float = Field(24, gt=0)
+    """A purchase within so many hours after a click belongs to it; the same for a cart after an impression."""
+    business_days: int = Field(28, ge=1)
+    """Days up to the run's own of whose recommendation slots the report tells."""
 
 
 class OnlineHistory(_Section):

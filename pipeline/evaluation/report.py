@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.charts import Bar, bar_chart, line_chart
 from pipeline.evaluation.judgement import CHAMPION, HEADLINE, RELEASE, SIZE
+from pipeline.evaluation.tables import business_rows
 from pipeline.page import Tile, page, table
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def report_page(
     report: Report,
     *,
     examples: Sequence[Mapping[str, Any]],
+    business: Mapping[str, Any],
     importance: Mapping[str, float],
     release: str | None,
     decision: Mapping[str, Any] | None,
@@ -55,6 +57,7 @@ def report_page(
         ("By length of the list", _curves(report)),
         ("Groups of users and items", _groups(report["groups"])),
         *((f"By {column} of users", _groups(values)) for column, values in report.get("segments", {}).items()),
+        (f"Recommendation slots, {business.get('from')} to {business.get('to')}", _business(business)),
         ("Where listed items came from", _sources(report.get("sources", {}))),
         ("What the ranker looks at", _importance(importance)),
         ("Examples", "".join(_example(each) for each in examples)),
@@ -133,6 +136,16 @@ def _groups(groups: Mapping[str, Mapping[str, float]]) -> str:
         for name, each in groups.items()
     ]
     return table(["group", "users", HEADLINE, f"recall@{SIZE}"], rows) if rows else ""
+
+
+def _business(report: Report) -> str:
+    if "all" not in report:
+        return ""
+    says = _says(
+        f"What was shown before this release, by Matomo. A purchase belongs to the last click on the item in the"
+        f" {report['attribution_hours']:g} hours before it."
+    )
+    return says + "".join(table(head, rows) for head, *rows in business_rows(report))
 
 
 def _sources(sources: Mapping[str, Mapping[str, float]]) -> str:

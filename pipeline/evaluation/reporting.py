@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pipeline.settings import Settings
 
-METRICS, EXAMPLES, REPORT = "metrics.json", "examples.json", "report.html"
+METRICS, EXAMPLES, BUSINESS, REPORT = "metrics.json", "examples.json", "business.json", "report.html"
 
 
 def write_report(day: dt.date, settings: Settings) -> Path:
@@ -25,6 +25,7 @@ def write_report(day: dt.date, settings: Settings) -> Path:
     page = report_page(
         _read(folder / METRICS, {}),
         examples=_read(folder / EXAMPLES, []),
+        business=_read(folder / BUSINESS, {}),
         importance=_read(settings.workspace.train(day) / "schema.json", {}).get("importance", {}),
         release=name,
         decision=releases.read_decision(settings.releases / name) if name else None,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from feature_store.snapshot import read_history, read_snapshot
 from pipeline.atomic import atomic_folder
 from pipeline.errors import EmptyDayError, PipelineError
+from pipeline.evaluation.business import business
 from pipeline.evaluation.contenders import champion_of, champions_ranker
 from pipeline.evaluation.judgement import RELEASE
 from pipeline.evaluation.judging import judged, judged_users
-from pipeline.evaluation.reporting import EXAMPLES, METRICS, write_report
+from pipeline.evaluation.reporting import BUSINESS, EXAMPLES, METRICS, write_report
 from pipeline.knowledge import Knowledge, attributes_of_users, learn, open_archive, purchased
 from pipeline.quality.provenance import training_set
 from pipeline.recommender.release import load_recall
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @stage
 def evaluate(day: dt.date, settings: Settings) -> StageResult:
     """Ask `recommend()` for every user with purchases before and after the cut; write `evaluation/day=…`: metrics.json,
-    a few lists with names in examples.json, and report.html for people.
+    what slots earned in business.json, a few lists with names in examples.json, and report.html for people.
 
     Raises:
         PipelineError: the ranker of the day is missing.
@@ -70,9 +71,16 @@ def evaluate(day: dt.date, settings: Settings) -> StageResult:
     folder = settings.workspace.evaluation(day)
     with atomic_folder(folder) as aside:
         (aside / METRICS).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        (aside / BUSINESS).write_text(json.dumps(_business(day, settings), indent=1) + "\n", encoding="utf-8")
         (aside / EXAMPLES).write_text(json.dumps(found.examples, indent=1) + "\n", encoding="utf-8")
     write_report(day, settings)
-    return StageResult((folder,), len(found.users), report["models"][RELEASE])
+    counts = {**report["models"][RELEASE], "milliseconds_per_list": round(found.milliseconds, 2)}
+    return StageResult((folder,), len(found.users), counts)
+
+
+def _business(day: dt.date, settings: Settings) -> dict[str, Any]:
+    """What recommendation slots earned in the weeks up to the day."""
+    return business(day - dt.timedelta(days=settings.evaluation.business_days - 1), day, settings)
 
 
 def _knowledge(day: dt.date, cut: dt.date, settings: Settings) -> Knowledge:

@@ -49,8 +49,17 @@ EXAMPLE = {
 }
 
 
+EARNED = {"impressions": 2000, "users": 3, "clicks": 1, "purchases": 0, "gmv": 0.0, "ctr": [0.05, 0.01, 0.1]}
+BUSINESS = {"from": "a", "to": "b", "attribution_hours": 24, "all": EARNED, "by": {"slot": {HOSTILE: EARNED}}}
+
+
 def page(**changed):
-    given = {"examples": [EXAMPLE], "importance": {HOSTILE: 0.6, "a": 0.4}, "release": "20171105-bbbbbbbb"}
+    given = {
+        "examples": [EXAMPLE],
+        "business": BUSINESS,
+        "importance": {HOSTILE: 0.6, "a": 0.4},
+        "release": "20171105-bbbbbbbb",
+    }
     return report_page(REPORT, **{**given, "decision": DECISION, **changed})
 
 
@@ -58,7 +67,15 @@ def test_it_shows_every_part_of_what_was_measured():
     words = Page(page()).words
     for part in ("Gate", "Beside its rivals", "Differences", "Groups", "recall source", "ranker looks at", "Examples"):
         assert part in words
-    for said in ("1,234 users", "BROKEN", "the difference is -0.0100", "refused", "best baseline frequency", "Milk"):
+    for said in (
+        "1,234 users",
+        "BROKEN",
+        "the difference is -0.0100",
+        "refused",
+        "5.00% (1.00%-10.00%)",
+        "best baseline frequency",
+        "Milk",
+    ):
         assert said in words
 
 
@@ -71,7 +88,7 @@ def test_nothing_hostile_and_nothing_from_outside_is_in_it():
 def test_a_report_of_little_has_no_empty_parts():
     little = {key: REPORT[key] for key in ("day", "cut", "judged", "users")}
     little |= {"champion": None, "best_baseline": None, "differences": {}, "groups": {}, "models": {"release": METRICS}}
-    found = Page(report_page(little, examples=[], importance={}, release=None, decision=None))
+    found = Page(report_page(little, examples=[], business={}, importance={}, release=None, decision=None))
     assert "not asked yet" in found.words
     assert "Examples" not in found.words
 

@@ -1,0 +1,77 @@
+"""What was measured as tables: of weeks and of what slots earned, for the terminal and, as rows of text, for pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_COUNTS = ("impressions", "users", "clicks", "purchases", "gmv")
+_RATES = {
+    "ctr": "clicked of shown",
+    "cart_rate": "in a cart or bought, of shown",
+    "cvr": "bought of clicked",
+    "gmv_per_thousand": "gmv per thousand shown",
+}
+
+
+def weeks_table(report: Mapping[str, Any]) -> Table:
+    """ndcg@20 of the release and of every baseline, one row a week, their means, and how sure the difference is."""
+    means, best, metric = report["means"], report["best_baseline"], "ndcg@20"
+    table = Table(title=f"{metric} by week, trained anew before each", title_justify="left")
+    table.add_column("judged", no_wrap=True)
+    for name in ("users", *means, "release / best", "seconds"):
+        table.add_column(name, justify="right")
+    for week in report["weeks"]:
+        values = {model: metrics[metric] for model, metrics in week["models"].items()}
+        ratio = f"{values['release'] / values[week['best_baseline']]:.3f}" if best else ""
+        cells = (f"{value:.4f}" for value in values.values())
+        table.add_row(" … ".join(week["judged"]), f"{week['users']:,}", *cells, ratio, f"{week['seconds']:.0f}")
+    table.add_section()
+    mean = (f"{metrics[metric]:.4f}" for metrics in means.values())
+    table.add_row("mean", "", *mean, f"{report['ratio'][metric]:.3f}" if best else "", "")
+    value, low, high = report["release"][metric]
+    told = f"release {value:.4f} ({low:.4f} to {high:.4f})"
+    if best:
+        value, low, high = report["difference"][metric]
+        told += f"; {value:+.4f} ({low:+.4f} to {high:+.4f}) against {best}, the best baseline of the mean"
+    table.caption = f"{told}; 95 % of 1,000 draws of users with all their weeks"
+    return table
+
+
+def business_tables(report: Mapping[str, Any]) -> list[Table]:
+    """What slots earned: one table of the whole, one of each column by which it is told apart."""
+    tables: list[Table] = []
+    for head, *rows in business_rows(report):
+        table = Table(title=None if tables else f"Recommendation slots, {report['from']} … {report['to']}")
+        table.title_justify = "left"
+        for number, column in enumerate(head):
+            table.add_column(column, justify="right" if number else "left")
+        for row in rows:
+            table.add_row(*row)
+        tables.append(table)
+    return tables
+
+
+def business_rows(report: Mapping[str, Any]) -> list[list[list[str]]]:
+    """The same as text: of each table a head, and one row a value; nothing shown: one table without rows."""
+    sides = report.get("release", {})
+    parts = {"all": {"all": report["all"]} if "all" in report else {}, **report.get("by", {})}
+    if sides:
+        parts["release"] = {f"{name} {sides['day']}": sides[name] for name in ("before", "after") if name in sides}
+    return [[[name, *_COUNTS, *_RATES.values()], *(_row(*each) for each in of.items())] for name, of in parts.items()]
+
+
+def _row(value: str, part: Mapping[str, Any]) -> list[str]:
+    counts = (f"{part[count]:,.2f}" if count == "gmv" else f"{part[count]:,}" for count in _COUNTS)
+    return [value, *counts, *(_rate(part.get(rate), money=rate == "gmv_per_thousand") for rate in _RATES)]
+
+
+def _rate(interval: Sequence[float | None] | None, *, money: bool) -> str:
+    if interval is None or interval[0] is None:
+        return ""
+    value, low, high = (each or 0.0 for each in interval)
+    return f"{value:,.2f} ({low:,.2f}-{high:,.2f})" if money else f"{value:.2%} ({low:.2%}-{high:.2%})"
