@@ -186,6 +186,23 @@ class Archive:
             ordered.value,
         )
 
+    def impressions(self, start: int, end: int) -> pa.Table | None:
+        """What recommendation slots showed from `start` to before `end` (seconds since 1970 UTC), with slot, position
+        and request id; None where there is no log of it. For training and measuring: features never see it.
+        """
+        seen = self.events.filter(self.events["kind"] == "impression", self.events["seconds"].between(start, end - 1))
+        if not self.frame(seen.aggregate(rows=seen.count()))["rows"][0].as_py():
+            return None
+        rows = self.engine.rows("exposures", self._files("events"), "time")
+        if not set(EXPOSURE) <= set(rows.columns):
+            return None
+        shown = rows.filter(
+            rows["kind"] == "impression", rows["position"].notnull(), rows["seconds"].between(start, end - 1)
+        )
+        columns = ("user_id", "item_id", "seconds", *EXPOSURE, *TABLES["events"].key, TABLES["events"].cursor)
+        newest = self._latest(shown.select(*columns, "filename"), TABLES["events"])
+        return self.frame(newest.order_by("user_id", "seconds", "item_id", *TABLES["events"].key))
+
     def before(self, moment: int) -> Archive:
         """The same archive as if nothing had been told of `moment` and after; it ends with this one."""
         past = copy.copy(self)

@@ -12,7 +12,7 @@ from feature_store.offline import end_of_day
 from feature_store.registry import ranker_features
 from pipeline.errors import EmptyDayError, LeakError
 from pipeline.knowledge import open_archive
-from pipeline.stages.train import week_of_examples
+from pipeline.recommender.weeks import week_of_examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +45,9 @@ def find_leaks(day: dt.date, settings: Settings) -> list[Leak]:
         EmptyDayError: nobody bought anything that recall offered.
     """
     following = day + dt.timedelta(days=1)
+    # Lists that were shown are described at moments of their own; here everything is asked at the end of the day.
+    asked = settings.training.model_copy(update={"examples": "recall", "ranker": "lightgbm"})
+    settings = settings.model_copy(update={"training": asked})
     with open_archive(following + settings.horizon, settings) as archive:
         whole = week_of_examples(archive, day, settings)
         past = week_of_examples(archive.before(end_of_day(day)), day, settings, future=archive)

@@ -66,7 +66,7 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 
 def _from_environment() -> dict[str, Any]:
-    """`VITRINE_TRAINING__TREES=50` -> {"training": {"trees": "50"}}."""
+    """`VITRINE_TRAINING__WEEKS=3` -> {"training": {"weeks": "3"}}."""
     fields = {*Settings.model_fields, *NO_SETTINGS}
     for name in os.environ:
         setting = name.removeprefix(PREFIX).lower().split("__")[0]

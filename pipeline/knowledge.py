@@ -106,9 +106,14 @@ def record_of(snapshot: Snapshot, history: History, user: int) -> UserRecord:
 
 def purchased(archive: Archive, first: dt.date, last: dt.date) -> dict[str, dict[str, float]]:
     """The items that each user bought on the days `first` to `last`, both included, with the money paid for each."""
+    return happened(archive, PURCHASE, first, last)
+
+
+def happened(archive: Archive, kind: str, first: dt.date, last: dt.date) -> dict[str, dict[str, float]]:
+    """The items with which each user had an event of this kind, with the money that the events tell of."""
     start, end = end_of_day(first - dt.timedelta(days=1)), end_of_day(last)
     events = archive.events
-    chosen = events.filter(events["kind"] == PURCHASE, events["seconds"] >= start, events["seconds"] < end)
+    chosen = events.filter(events["kind"] == kind, events["seconds"] >= start, events["seconds"] < end)
     paid = chosen["value"].cast("decimal(38, 4)").sum().cast("float64")
     pairs = archive.frame(chosen.group_by("user_id", "item_id").aggregate(paid=paid).order_by("user_id", "item_id"))
     bought: dict[str, dict[str, float]] = {}

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from feature_store.engine import EngineName  # noqa: TC001 - pydantic reads it
 from feature_store.schema import EVENT_KINDS
 from pipeline.evaluation.choices import Gate
 from pipeline.quality.choices import Quality
+from pipeline.recommender.ranker.choices import TARGETS, TrainingChoices
 from pipeline.workspace import Workspace
 
 
@@ -134,21 +135,6 @@ class OnlineHistory(_Section):
         return {kind: getattr(self, kind) for kind in EVENT_KINDS}
 
 
-class Training(_Section):
-    """How examples are made and the ranker is fitted."""
-
-    weeks: int = Field(4, ge=1)
-    """Label windows of `horizon_days` each, walking back from the cut; 6 or 10 did not rank better than 4."""
-    negatives_per_user: int = Field(50, ge=1)
-    trees: int = Field(150, ge=1)
-    leaves: int = Field(15, ge=2)
-    learning_rate: float = Field(0.08, gt=0)
-    min_rows_per_leaf: int = Field(100, ge=1)
-    feature_fraction: float = Field(0.6, gt=0, le=1)
-    truncation_level: int = Field(30, ge=1)
-    """Pairs below this rank do not count; a little above the list's size (LightGBM's own advice)."""
-
-
 class Serving(_Section):
     """The HTTP layer."""
 
@@ -181,6 +167,16 @@ class Scene(_Section):
     exclude_bought: bool = False
     """Leave out what the user has bought (shops where nobody buys the same thing twice)."""
     max_per_category: int | None = None
+    worth: dict[str, float] = {}
+    """What each target counts in a score of `training.ranker: multitask` (`gmv`: one unit of money); of other rankers
+    nothing changes. None: only the purchase."""
+
+    @field_validator("worth")
+    @classmethod
+    def _known_targets(cls, worth: dict[str, float]) -> dict[str, float]:
+        if unknown := sorted(set(worth) - set(TARGETS)):
+            raise ValueError(f"targets among {', '.join(TARGETS)}; found {', '.join(unknown)}")
+        return worth
 
 
 class Settings(BaseSettings):
@@ -240,7 +236,7 @@ class Settings(BaseSettings):
     gate: Gate = Gate()
     """`config/gate.yaml`."""
     evaluation: Evaluation = Evaluation()
-    training: Training = Training()
+    training: TrainingChoices = TrainingChoices()
     serving: Serving = Serving()
     log: Logging = Logging()
     scenes: dict[str, Scene] = {}

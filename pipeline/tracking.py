@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
+from pipeline.recommender.ranker.plots import importance_plot, reliability_plot
+from pipeline.revision import git_sha
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mlflow import MlflowClient
 
     from pipeline.recommender.release import Manifest
@@ -79,11 +82,11 @@ def _register(client: MlflowClient, folder: Path, manifest: Manifest, settings: 
     run = client.create_run(
         experiment_id,
         run_name=manifest.release,
-        tags={"release": manifest.release, "feature_set": manifest.feature_set},
+        tags={"release": manifest.release, "feature_set": manifest.feature_set, **_commit()},
     )
     stamp = run.info.start_time
     params = {
-        **settings.training.model_dump(),
+        **settings.training.chosen(),
         "seed": settings.seed,
         "day": manifest.day,
         **{f"data.{k}": v for k, v in manifest.data.items()},
@@ -93,8 +96,12 @@ def _register(client: MlflowClient, folder: Path, manifest: Manifest, settings: 
         metrics=[Metric(name.replace("@", "_at_"), value, stamp, 0) for name, value in manifest.metrics.items()],
         params=[Param(name, str(value)) for name, value in params.items()],
     )
-    for name in ("manifest.json", "metrics.json", "ranker/model.txt", "ranker/model.onnx", "ranker/schema.json"):
-        client.log_artifact(run.info.run_id, str(folder / name), str(Path("release") / Path(name).parent))
+    for name in ("manifest.json", "metrics.json"):
+        client.log_artifact(run.info.run_id, str(folder / name), "release")
+    client.log_artifacts(run.info.run_id, str(folder / "ranker"), "release/ranker")
+    client.log_text(run.info.run_id, _signed(manifest, run.info.run_id), "release/ranker/MLmodel")
+    for name, plot in _plots(folder / "ranker").items():
+        client.log_text(run.info.run_id, plot, f"plots/{name}.svg")
     client.set_terminated(run.info.run_id)
     if not _registered(client):
         client.create_registered_model(MODEL)
@@ -102,10 +109,47 @@ def _register(client: MlflowClient, folder: Path, manifest: Manifest, settings: 
         MODEL,
         source=f"{run.info.artifact_uri}/release/ranker",
         run_id=run.info.run_id,
-        tags={"release": manifest.release},
+        tags={"release": manifest.release, "version": version_tag(manifest, git_sha()), **_commit()},
     )
     log.info(
         "release registered",
         extra={"release": manifest.release, "version": version.version, "metrics": json.dumps(manifest.metrics)},
     )
     return str(version.version)
+
+
+def version_tag(manifest: Manifest, sha: str | None) -> str:
+    """The day and the first digits of the commit whose code made it; where no commit is known, the release's name."""
+    return f"{manifest.day.replace('-', '')}-{sha[:8]}" if sha else manifest.release
+
+
+def _commit() -> dict[str, str]:
+    sha = git_sha()
+    return {"git_sha": sha, "mlflow.source.git.commit": sha} if sha else {}
+
+
+def _signed(manifest: Manifest, run: str) -> str:
+    """MLflow's description of the ONNX file: what goes in and what comes out, so that its tools can load and ask it."""
+    import numpy as np
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    one = np.dtype(np.float32)
+    signature = ModelSignature(
+        Schema([TensorSpec(one, (-1, len(manifest.features)), "features")]), Schema([TensorSpec(one, (-1, -1))])
+    )
+    model = Model(run_id=run, signature=signature, metadata={"features": list(manifest.features)})
+    model.add_flavor("onnx", data="model.onnx", providers=["CPUExecutionProvider"])
+    model.add_flavor("python_function", loader_module="mlflow.onnx", data="model.onnx")
+    return str(model.to_yaml())
+
+
+def _plots(ranker: Path) -> dict[str, str]:
+    """What the ranker looks at, and where it was calibrated, how far its scores are probabilities."""
+    schema = json.loads((ranker / "schema.json").read_text(encoding="utf-8"))
+    plots = {"importance": importance_plot(schema["importance"])}
+    path = ranker / "calibration.json"
+    calibration = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if calibration:
+        plots["reliability"] = reliability_plot(calibration["reliability"])
+    return plots

@@ -151,4 +151,5 @@ def score(
     )
     user_side = UserSide(values[None, :], history, asked_at, context)
     rows = Rows(np.zeros(len(items), np.int32), items, recall)
-    return release.ranker.score(assemble(manifest.features, registry(), release.item_side, user_side, rows))
+    matrix = assemble(manifest.features, registry(), release.item_side, user_side, rows)
+    return release.ranker.score(matrix, release.scenes[request.scene].worth)

@@ -20,6 +20,7 @@ from pipeline.forget_releases import remove_due
 from pipeline.recommender import release as releases
 from pipeline.recommender.golden import GOLDEN, golden_requests
 from pipeline.recommender.recall.source import Asker
+from pipeline.recommender.training import NOTEBOOK
 from pipeline.sources.objectstore.copy import copy_archive, copy_release
 from pipeline.stage import StageResult, stage
 
@@ -110,7 +111,7 @@ def _newer(report: dict[str, Any], day: dt.date, settings: Settings) -> str | No
 
 def _fill(folder: Path, parts: dict[str, Path], day: dt.date, settings: Settings) -> None:
     snapshot = read_snapshot(settings.workspace.features(day))
-    shutil.copytree(parts["train"], folder / "ranker")
+    shutil.copytree(parts["train"], folder / "ranker", ignore=shutil.ignore_patterns(NOTEBOOK))
     shutil.copytree(parts["recall"], folder / "recall")
     releases.save_items(folder / "items", snapshot.item_side)
     everybody = releases.load_recall(folder / "recall")["popular"]

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-QUICK = {"VITRINE_TRAINING__TREES": "20", "VITRINE_TRAINING__WEEKS": "2", "VITRINE_EVALUATION__BASELINES": "false"}
+QUICK = {
+    "VITRINE_TRAINING__LIGHTGBM__TREES": "20",
+    "VITRINE_TRAINING__WEEKS": "2",
+    "VITRINE_EVALUATION__BASELINES": "false",
+}
 FIRST_DAY, NEXT_DAY = dt.date(2017, 11, 4), dt.date(2017, 11, 5)
 AFTER_NEXT_DAY = dt.datetime(2017, 11, 6, 2, tzinfo=dt.UTC)
 """The scheduled moment whose data interval begins on the next day."""

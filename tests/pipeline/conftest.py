@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 DAY = dt.date(2017, 11, 5)
-SMALL: dict[str, Any] = {"training": {"weeks": 2, "trees": 10, "min_rows_per_leaf": 20}}
+SMALL: dict[str, Any] = {"training": {"weeks": 2, "lightgbm": {"trees": 10, "min_rows_per_leaf": 20}}}
 """Enough to rank, quick to train."""
 
 

@@ -34,8 +34,11 @@ def vitrine(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 def finished(finished_run, tmp_path):
     """Settings and environment of a finished run of its own."""
     settings = finished_run.copy(tmp_path)
-    training = finished_run.overrides["training"].items()
-    variables = {f"VITRINE_TRAINING__{key.upper()}": str(value) for key, value in training}
+    training = finished_run.overrides["training"]
+    variables = {
+        "VITRINE_TRAINING__WEEKS": str(training["weeks"]),
+        **{f"VITRINE_TRAINING__LIGHTGBM__{key.upper()}": str(value) for key, value in training["lightgbm"].items()},
+    }
     return settings, {"VITRINE_WORK_DIR": str(settings.work_dir), **variables}
 
 

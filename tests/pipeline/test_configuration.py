@@ -27,13 +27,13 @@ def overlay(folder: Path, text: str) -> Path:
 
 
 def test_the_later_layer_wins(tmp_path, monkeypatch):
-    path = overlay(tmp_path, "training: {trees: 7, leaves: 5}")
-    monkeypatch.setenv("VITRINE_TRAINING__LEAVES", "9")
+    path = overlay(tmp_path, "training: {lightgbm: {trees: 7, leaves: 5}}")
+    monkeypatch.setenv("VITRINE_TRAINING__LIGHTGBM__LEAVES", "9")
     found = load_settings((path,), {"training": {"weeks": 3}})
-    assert (found.training.trees, found.training.leaves, found.training.weeks) == (7, 9, 3)
-    assert origin("training.trees", (path,)) == str(path)
-    assert origin("training.leaves", (path,)) == "environment"
-    assert origin("training.learning_rate", (path,)) == "default"
+    assert (found.training.lightgbm.trees, found.training.lightgbm.leaves, found.training.weeks) == (7, 9, 3)
+    assert origin("training.lightgbm.trees", (path,)) == str(path)
+    assert origin("training.lightgbm.leaves", (path,)) == "environment"
+    assert origin("training.lightgbm.learning_rate", (path,)) == "default"
 
 
 def test_overlays_named_by_the_environment_are_read(tmp_path, monkeypatch):
@@ -54,8 +54,8 @@ def test_an_unknown_variable_is_named(monkeypatch):
 
 
 def test_a_wrong_type_names_key_value_and_place(monkeypatch):
-    monkeypatch.setenv("VITRINE_TRAINING__TREES", "many")
-    with pytest.raises(SettingsError, match=r"training\.trees.*found 'many'.*environment"):
+    monkeypatch.setenv("VITRINE_TRAINING__LIGHTGBM__TREES", "many")
+    with pytest.raises(SettingsError, match=r"training\.lightgbm\.trees.*found 'many'.*environment"):
         load_settings()
 
 

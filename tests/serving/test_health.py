@@ -51,7 +51,7 @@ class SlowRanker:
     def __init__(self) -> None:
         self.asked, self.go_on = threading.Event(), threading.Event()
 
-    def score(self, matrix: np.ndarray) -> np.ndarray:
+    def score(self, matrix: np.ndarray, worth=None) -> np.ndarray:  # noqa: ARG002 - one target
         self.asked.set()
         self.go_on.wait(30)
         return np.zeros(len(matrix), np.float32)

@@ -44,7 +44,7 @@ class ByFeature:
     def __init__(self, column: int = 0) -> None:
         self.column, self.seen = column, np.empty((0, 0), np.float32)
 
-    def score(self, matrix: np.ndarray) -> np.ndarray:
+    def score(self, matrix: np.ndarray, worth=None) -> np.ndarray:  # noqa: ARG002 - one target
         self.seen = matrix.copy()
         return matrix[:, self.column].copy()
 

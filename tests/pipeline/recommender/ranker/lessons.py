@@ -8,11 +8,11 @@ import sys
 import numpy as np
 
 from pipeline.recommender.examples import Examples
-from pipeline.recommender.ranker import lightgbm
-from pipeline.settings import Training
+from pipeline.recommender.ranker.choices import LightGBMChoices, TrainingChoices
+from pipeline.recommender.ranker.lightgbm import LightGBM
 
 FEATURES = ("item_price", "item_line_count", "user_item_due", "user_item_basket_count", "user_spent_28d")
-TRAINING = Training(trees=30, leaves=15, min_rows_per_leaf=5)
+TRAINING = TrainingChoices(lightgbm=LightGBMChoices(trees=30, leaves=15, min_rows_per_leaf=5))
 
 
 def lessons(seed: int = 0, askers: int = 60, rows: int = 30) -> Examples:
@@ -25,8 +25,8 @@ def lessons(seed: int = 0, askers: int = 60, rows: int = 30) -> Examples:
     return Examples(matrix, label, np.full(askers, rows, np.int32))
 
 
-def fitted(seed: int = 1, threads: int = 2, training: Training = TRAINING, examples: Examples | None = None):
-    return lightgbm.fit(examples or lessons(), FEATURES, training, seed=seed, threads=threads)
+def fitted(seed: int = 1, threads: int = 2, training: TrainingChoices = TRAINING, examples: Examples | None = None):
+    return LightGBM.fit(examples or lessons(), FEATURES, training, seed=seed, threads=threads)
 
 
 def digest(text: str) -> str:
@@ -34,4 +34,4 @@ def digest(text: str) -> str:
 
 
 if __name__ == "__main__":  # run in a process of its own by test_lightgbm
-    sys.stdout.write(digest(fitted().model_to_string(importance_type="gain")))
+    sys.stdout.write(digest(fitted().booster.model_to_string(importance_type="gain")))

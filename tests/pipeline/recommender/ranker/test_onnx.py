@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.recommender.ranker import lightgbm
+from pipeline.recommender.ranker.choices import LightGBMChoices, TrainingChoices
 from pipeline.recommender.ranker.onnx import OnnxRanker
-from pipeline.settings import Training
 from tests.pipeline.recommender.ranker.graphs import first_column
 from tests.pipeline.recommender.ranker.lessons import fitted, lessons
 
@@ -17,24 +16,24 @@ ROWS = lessons(seed=5, askers=100, rows=20).matrix
 @pytest.fixture(scope="module")
 def booster():
     """As many trees as the shipped settings have."""
-    return fitted(training=Training(min_rows_per_leaf=5))
+    return fitted(training=TrainingChoices(lightgbm=LightGBMChoices(min_rows_per_leaf=5)))
 
 
 @pytest.fixture(scope="module")
 def ranker(booster, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranker")
-    lightgbm.save(booster, folder)
+    booster.save(folder)
     return OnnxRanker(folder / "model.onnx")
 
 
 def test_scores_are_the_boosters_within_a_hundred_thousandth(booster, ranker) -> None:
-    assert np.abs(ranker.score(ROWS) - booster.predict(ROWS)).max() < 1e-5
+    assert np.abs(ranker.score(ROWS) - booster.score(ROWS)).max() < 1e-5
 
 
 def test_the_order_is_the_boosters(booster, ranker) -> None:
     """Rows that the booster holds equal may differ by rounding; no other pair changes places."""
-    order = np.argsort(booster.predict(ROWS), kind="stable")
-    wanted, found = booster.predict(ROWS)[order], ranker.score(ROWS)[order]
+    order = np.argsort(booster.score(ROWS), kind="stable")
+    wanted, found = booster.score(ROWS)[order], ranker.score(ROWS)[order]
     assert ((np.diff(found) >= 0) | (np.diff(wanted) < 1e-6)).all()
 
 
@@ -51,7 +50,7 @@ def test_a_batch_of_any_size_says_the_same_of_a_row(ranker, size: int) -> None:
 
 
 def test_loaded_again_it_scores_the_same_bytes(booster, ranker, tmp_path) -> None:
-    lightgbm.save(booster, tmp_path)
+    booster.save(tmp_path)
     assert OnnxRanker(tmp_path / "model.onnx").score(ROWS).tobytes() == ranker.score(ROWS).tobytes()
 
 

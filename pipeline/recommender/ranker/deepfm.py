@@ -1,0 +1,206 @@
+"""DeepFM: a line, pairs of features through factors, and a small network over the same factors
+(Guo et al., IJCAI 2017, "DeepFM: a factorization-machine based neural network"). Extra `deep`.
+
+PyTorch fits it; what it learned are arrays, which NumPy and ONNX score. The network's first layer is linear in
+`value x factor`, so that it is kept folded: one weight a column and unit.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+
+from pipeline.errors import PipelineError
+from pipeline.recommender.ranker.explanation import shares
+from pipeline.recommender.ranker.logistic import mean_and_scale, squeeze, standard
+from pipeline.recommender.ranker.model import MODEL, Explanation
+from pipeline.recommender.ranker.position import POSITION, scoring_columns, training_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from types import ModuleType
+
+    from numpy.typing import NDArray
+    from onnx import NodeProto
+
+    from pipeline.recommender.examples import Examples
+    from pipeline.recommender.ranker.choices import DeepFMChoices, TrainingChoices
+
+    Arrays = Mapping[str, NDArray[np.float32]]
+
+_FAR = np.float32(6)
+"""Standard values beyond this many scales are cut: one odd value must not shake the products."""
+
+
+@dataclass(frozen=True)
+class DeepFM:
+    """columns: names, the position last where it was learned; arrays: `mean`, `scale`, `line` (columns,), `bias` (1,),
+    `factors` (columns, k), `layer0` (columns, units), further `layer…` (units, units), and a `shift…` (units,) each.
+    """
+
+    name: ClassVar[str] = "deepfm"
+    native: ClassVar[str] = "deepfm.npz"
+    columns: tuple[str, ...]
+    arrays: Arrays
+
+    @classmethod
+    def fit(
+        cls, examples: Examples, features: Sequence[str], training: TrainingChoices, *, seed: int, threads: int
+    ) -> Self:
+        torch = _library()
+        matrix, columns = training_columns(examples, features)
+        squeezed = squeeze(matrix)
+        mean, scale = mean_and_scale(squeezed)
+        rows = np.clip(standard(squeezed, mean, scale), -_FAR, _FAR)
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            learned = _learned(torch, rows, examples.label.astype(np.float32), training.deepfm, seed)
+        finally:
+            torch.set_num_threads(before)
+        return cls(tuple(columns), {"mean": mean, "scale": scale, **learned})
+
+    def score(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        return forward(self._rows(matrix), self.arrays).astype(np.float64)
+
+    def save(self, folder: Path) -> None:
+        from pipeline.recommender.ranker.graph import at_first_position, model_of, write
+
+        with (folder / self.native).open("wb") as file:
+            np.savez(file, allow_pickle=False, columns=np.array(self.columns), **dict(self.arrays))
+        far = {"far": _FAR, "minus_far": -_FAR, "unit": np.float32(1), "half": np.float32(0.5)}
+        constants = {**self.arrays, **{name: np.array(value) for name, value in far.items()}}
+        constants["squares"] = self.arrays["factors"] ** 2
+        constants["line"] = self.arrays["line"][:, None]
+        constants["last_axis"] = np.array([1])
+        model = model_of(_nodes(_layers(self.arrays)), constants, columns=len(self.columns))
+        write(at_first_position(model, len(self.columns)) if POSITION in self.columns else model, folder / MODEL)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        with np.load(folder / cls.native, allow_pickle=False) as found:
+            arrays = {name: found[name] for name in found.files}
+        return cls(tuple(arrays.pop("columns").tolist()), arrays)
+
+    def explain(self, matrix: NDArray[np.float32]) -> Explanation:
+        """What a row loses when one feature is as usual (its mean), one feature after the other."""
+        rows = self._rows(matrix)
+        whole, added = forward(rows, self.arrays), np.empty(matrix.shape, np.float32)
+        for at in range(matrix.shape[1]):
+            without = rows.copy()
+            without[:, at] = 0
+            added[:, at] = whole - forward(without, self.arrays)
+        return Explanation(shares(self.columns[: matrix.shape[1]], np.abs(added).mean(axis=0)), added)
+
+    def _rows(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+        columns = squeeze(scoring_columns(matrix, len(self.columns)))
+        return np.clip(standard(columns, self.arrays["mean"], self.arrays["scale"]), -_FAR, _FAR)
+
+
+def forward(rows: NDArray[np.float32], arrays: Arrays) -> NDArray[np.float32]:
+    """The log of the odds of standard rows (n, columns), shape (n,)."""
+    factors = arrays["factors"]
+    pairs = 0.5 * ((rows @ factors) ** 2 - (rows**2) @ (factors**2)).sum(axis=1)
+    hidden = rows
+    last = _layers(arrays) - 1
+    for layer in range(last + 1):
+        hidden = hidden @ arrays[f"layer{layer}"] + arrays[f"shift{layer}"]
+        hidden = hidden if layer == last else np.maximum(hidden, 0)
+    return np.asarray(rows @ arrays["line"] + pairs + hidden[:, 0] + arrays["bias"], np.float32)
+
+
+def _layers(arrays: Arrays) -> int:
+    return sum(name.startswith("layer") for name in arrays)
+
+
+def _learned(
+    torch: ModuleType, rows: NDArray[np.float32], label: NDArray[np.float32], choices: DeepFMChoices, seed: int
+) -> dict[str, NDArray[np.float32]]:
+    """The arrays but mean and scale, after Adam's passes over the shuffled rows."""
+    torch.manual_seed(seed)
+    columns, k = rows.shape[1], choices.factors
+    sizes = (columns * k, *choices.hidden, 1)
+    layers = [torch.nn.Linear(*pair) for pair in itertools.pairwise(sizes)]
+    line, bias = torch.zeros(columns, requires_grad=True), torch.zeros(1, requires_grad=True)
+    factors = (0.01 * torch.randn(columns, k)).requires_grad_()
+    parameters = [line, bias, factors, *(p for layer in layers for p in layer.parameters())]
+    optimiser = torch.optim.Adam(parameters, lr=choices.learning_rate, weight_decay=choices.penalty)
+    x, y, loss = torch.from_numpy(rows), torch.from_numpy(label), torch.nn.BCEWithLogitsLoss()
+    for _ in range(choices.passes):
+        for batch in torch.randperm(len(x)).split(choices.batch_rows):
+            some = x[batch]
+            first = _folded(torch, layers[0], factors)
+            hidden = some @ first + layers[0].bias
+            for layer in layers[1:]:
+                hidden = layer(torch.relu(hidden))
+            pairs = 0.5 * ((some @ factors) ** 2 - (some**2) @ (factors**2)).sum(dim=1)
+            optimiser.zero_grad()
+            loss(some @ line + pairs + hidden[:, 0] + bias, y[batch]).backward()
+            optimiser.step()
+    weights = [_folded(torch, layers[0], factors), *(layer.weight.T for layer in layers[1:])]
+    kept = {"line": line, "bias": bias, "factors": factors}
+    kept |= {f"layer{at}": weight for at, weight in enumerate(weights)}
+    kept |= {f"shift{at}": layer.bias for at, layer in enumerate(layers)}
+    return {name: np.ascontiguousarray(value.detach().numpy()) for name, value in kept.items()}
+
+
+def _folded(torch: ModuleType, layer, factors):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - torch is not there to be typed
+    """The first layer's weights (units, columns x k) and the factors (columns, k) as one (columns, units)."""
+    units = layer.weight.shape[0]
+    return torch.einsum("uck,ck->cu", layer.weight.reshape(units, *factors.shape), factors)
+
+
+def _nodes(layers: int) -> list[NodeProto]:
+    from onnx import helper
+
+    from pipeline.recommender.ranker.graph import INPUT, OUTPUT, squeezing
+
+    def node(kind: str, made: str, *given: str) -> NodeProto:
+        return helper.make_node(kind, list(given), [made])
+
+    nodes = [
+        *squeezing(INPUT, "standard"),
+        node("Clip", "rows", "standard", "minus_far", "far"),
+        node("MatMul", "on_line", "rows", "line"),
+        node("MatMul", "sums", "rows", "factors"),
+        node("Mul", "squared_sums", "sums", "sums"),
+        node("Mul", "squared_rows", "rows", "rows"),
+        node("MatMul", "summed_squares", "squared_rows", "squares"),
+        node("Sub", "twice_pairs", "squared_sums", "summed_squares"),
+        helper.make_node("ReduceSum", ["twice_pairs", "last_axis"], ["twice_sum"], keepdims=1),
+        node("Mul", "pairs", "twice_sum", "half"),
+    ]
+    hidden = "rows"
+    for layer in range(layers):
+        nodes += [
+            node("MatMul", f"product{layer}", hidden, f"layer{layer}"),
+            node("Add", f"shifted{layer}", f"product{layer}", f"shift{layer}"),
+        ]
+        hidden = f"shifted{layer}"
+        if layer < layers - 1:
+            nodes.append(node("Relu", f"hidden{layer}", hidden))
+            hidden = f"hidden{layer}"
+    return [
+        *nodes,
+        node("Add", "shallow", "on_line", "pairs"),
+        node("Add", "deep", "shallow", hidden),
+        node("Add", OUTPUT, "deep", "bias"),
+    ]
+
+
+def _library() -> ModuleType:
+    try:
+        import torch
+    except ImportError as error:
+        raise PipelineError(
+            "ranker `deepfm`",
+            expected="the package torch",
+            found="none",
+            remedy="Install the extra: `pip install vitrine[deep]`, or choose another `training.ranker`.",
+        ) from error
+    module: ModuleType = torch
+    return module
