@@ -1,5 +1,5 @@
-"""What stored features see of behaviour beyond single rows: from looking to buying, from one purchase to the next, how
-wide a taste is, and where an item's price stands on its shelf.
+"""What stored features see of behaviour beyond single rows: from looking to buying, how wide a taste is, and where an
+item's price stands on its shelf.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from feature_store.schema import PURCHASE
-from feature_store.tables import SECONDS_PER_DAY, AsOf, Pairs, Value
+from feature_store.tables import SECONDS_PER_DAY, AsOf, Value
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -30,23 +30,16 @@ class Looks(AsOf):
 
     def lookers(self) -> Value:
         """Users who looked."""
-        return self.table["looked"].sum()
+        return self.rows["looked"].sum()
 
     def share(self, what: str, whom: str, prior_users: float) -> Value:
         """Share of the users `whom` who also did `what`, as if `prior_users` more had done as the whole shop does;
         none where there was no such user.
         """
-        users = self.table[whom].sum()
-        did = (self.table[what] * self.table[whom]).sum()
-        shop = self.table[f"shop_{what}_of_{whom}"].max()
+        users = self.rows[whom].sum()
+        did = (self.rows[what] * self.rows[whom]).sum()
+        shop = self.rows[f"shop_{what}_of_{whom}"].max()
         return (did + prior_users * shop) / (users.nullif(0) + prior_users)
-
-
-class Gaps(AsOf):
-    """Each time a user bought an item again: one row with the `days` since they bought it before."""
-
-    def median_days(self) -> Value:
-        return self.table["days"].median()
 
 
 class Mix(AsOf):
@@ -56,7 +49,7 @@ class Mix(AsOf):
         """Of the groups' shares, in nats, to the millionth, beyond which engines' logarithms differ: 0 for one group
         only, more for many alike.
         """
-        lines = self.table["lines"]
+        lines = self.rows["lines"]
         total = lines.sum()
         weighted = (lines * lines.cast("float64").ln()).cast(_EXACT).sum().cast("float64")
         spread = total.cast("float64").ln() - weighted / total
@@ -64,7 +57,7 @@ class Mix(AsOf):
 
     def largest_share(self) -> Value:
         """Share of the group with the most lines."""
-        return self.table["lines"].max() / self.table["lines"].sum()
+        return self.rows["lines"].max() / self.rows["lines"].sum()
 
 
 class Shelf(AsOf):
@@ -72,7 +65,7 @@ class Shelf(AsOf):
 
     def price_rank(self) -> Value:
         """Share of the category's other prices that are lower: 0 the cheapest, 1 the dearest."""
-        return self.table["rank"].max()
+        return self.rows["rank"].max()
 
 
 class Listed(AsOf):
@@ -98,32 +91,13 @@ def looks(events: ir.Table, as_of: int) -> Looks:
         / rows[whom].sum().over(everywhere).nullif(0)
         for what, whom in (("carted", "looked"), ("bought", "looked"), ("bought", "carted"))
     }
-    return Looks(rows.mutate(**shares), as_of)
-
-
-def pairs(bought: ir.Table, as_of: int) -> Pairs:
-    """Of purchases before the end of the day."""
-    rows = bought.group_by("user_id", "item_id", "category").aggregate(
-        baskets=bought["basket_id"].nunique(), first=bought["seconds"].min(), last=bought["seconds"].max()
-    )
-    return Pairs(rows, as_of)
-
-
-def gaps(bought: ir.Table, as_of: int) -> Gaps:
-    """Of purchases before the end of the day; lines of one basket are one purchase."""
-    import ibis
-
-    baskets = bought.group_by("user_id", "item_id", "category", "basket_id").aggregate(seconds=bought["seconds"].min())
-    one_after_another = ibis.window(group_by=["user_id", "item_id"], order_by=["seconds", "basket_id"])
-    rows = baskets.mutate(before=baskets["seconds"].lag().over(one_after_another))
-    rows = rows.mutate(days=(rows["seconds"] - rows["before"]) / float(SECONDS_PER_DAY))
-    return Gaps(rows.filter(rows["days"].notnull()), as_of)
+    return Looks(rows.mutate(**shares), as_of, reach=LOOK_DAYS)
 
 
 def mix(bought: ir.Table, group: str, as_of: int) -> Mix:
     """Of purchases before the end of the day, which carry `group`; lines of items without one are left out."""
     recent = bought.filter(bought["seconds"] >= as_of - MIX_DAYS * SECONDS_PER_DAY, bought[group] != "")
-    return Mix(recent.group_by("user_id", group).aggregate(lines=recent.count()), as_of)
+    return Mix(recent.group_by("user_id", group).aggregate(lines=recent.count()), as_of, reach=MIX_DAYS)
 
 
 def shelf(prices: ir.Table, items: ir.Table, as_of: int) -> Shelf:

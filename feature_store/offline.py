@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from feature_store.engine.connect import open_engine
 from feature_store.errors import ArchiveError
-from feature_store.history import History, build_history
-from feature_store.schema import EVENT_KINDS, EXPOSURE, PROMOTIONS, TABLES, item_keys
+from feature_store.eventlog import event_log
+from feature_store.partitions import partitions, span
+from feature_store.repeats import ever
+from feature_store.schema import EXPOSURE, PROMOTIONS, PURCHASE, TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import ibis.expr.types as ir
+    import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from feature_store.catalog import Catalog
     from feature_store.engine import Engine
+    from feature_store.eventlog import EventLog
+    from feature_store.history import History
+    from feature_store.repeats import Ever
+    from feature_store.rollup import Rollup
     from feature_store.schema import Table
 
 
@@ -40,6 +44,7 @@ def end_of_day(day: dt.date) -> int:
 class Archive:
     """The canonical tables as the partitions up to and including `through` tell them; events only from `since` on.
     With `day`, users and items are those known then, and partitions after it only add what was told late.
+    With `past`, `events` are only those since it was rolled up; `ever` and `history` add it.
 
     `events` carries its item's category. Every table carries `seconds`, the row's moment since 1970 UTC: when an event
     happened, a price came into force, an item or a user came to be known, a promotion was planned; `starts` and `ends`
@@ -56,6 +61,7 @@ class Archive:
         *,
         since: dt.date = dt.date.min,
         day: dt.date | None = None,
+        past: Rollup | None = None,
         engine: Engine | None = None,
     ) -> None:
         import ibis
@@ -63,6 +69,7 @@ class Archive:
         self._clean, self._through, self._since, self._day = clean, through, since, day or through
         self.engine = engine or open_engine()
         try:
+            self.past = past if past and self._follows(past) else None
             self.items = self._load("items", moment="created_at")
             self.users = self._load("users", moment="created_at")
             self.prices = self._load("prices", moment="valid_from")
@@ -73,17 +80,33 @@ class Archive:
             self.close()
             raise
 
-    def _partitions(self, table: str, last: dt.date) -> list[str]:
+    def _partitions(self, table: str, last: dt.date) -> list[Path]:
         first = self._since if table == "events" else dt.date.min
-        return sorted(
-            str(path)
-            for path in (self._clean / table).glob("day=*/part.parquet")
-            if first <= dt.date.fromisoformat(path.parent.name.removeprefix("day=")) <= last
-        )
+        files = partitions(self._clean, table, first, last)
+        if table == "events" and self.past:
+            return [path for path in files if span(path, table)[1] >= self.past.until]
+        return files
+
+    def _follows(self, past: Rollup) -> bool:
+        """Whether events can be told apart by the moment of the roll-up: none has versions on both sides of it, of
+        which a reader of one side would not know that they are not the newest.
+        """
+        files = partitions(self._clean, "events", self._since, self._through)
+        before = [str(path) for path in files if span(path, "events")[0] < past.until]
+        since = [str(path) for path in files if span(path, "events")[1] >= past.until]
+        if not before or not since:
+            return False
+        try:
+            old, new = (self.engine.rows(f"told_{at}", names, "time") for at, names in enumerate((before, since)))
+            old, new = old.filter(old["seconds"] < past.until), new.filter(new["seconds"] >= past.until)
+            moved = self.frame(old.select("event_id").inner_join(new.select("event_id"), "event_id").count().as_table())
+        except self.engine.failures:
+            return False  # reading everything will say what is wrong
+        return bool(moved.columns[0][0].as_py() == 0)
 
     def _files(self, table: str) -> list[str]:
         last = self._through if table in LATE_TABLES else self._day
-        files = self._partitions(table, last)
+        files = [str(path) for path in self._partitions(table, last)]
         if not files:
             raise ArchiveError(
                 f"table {table}",
@@ -98,6 +121,8 @@ class Archive:
         spec, files = TABLES[name], self._files(name)
         try:
             rows = self._latest(self.engine.rows(name, files, moment), spec)
+            if name == "events" and self.past:
+                rows = rows.filter(rows["seconds"] >= self.past.until)
             if beside is not None:
                 # Where something was shown is for measuring; features have no use for it, and request ids are long.
                 rows = rows.drop(*(name for name in EXPOSURE if name in rows.columns))
@@ -143,48 +168,18 @@ class Archive:
 
     def history(self, catalog: Catalog, users: NDArray[np.str_], before: int) -> History:
         """What `users` (ids, ascending) did before the moment `before` with items of the catalog, in their order."""
-        log = self._log
-        item = catalog.rows(log.item_keys)[log.item]
-        user = _positions(log.user_ids, users)[log.user]
-        kept = (log.seconds < before) & (item >= 0) & (user >= 0)
-        counts = np.bincount(user[kept], minlength=len(users))
-        return History(
-            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            item[kept],
-            log.seconds[kept],
-            log.kind[kept],
-            log.quantity[kept],
-            log.value[kept],
-        )
+        return self.log.history(catalog, users, before)
 
     @cached_property
-    def _log(self) -> _Log:
-        """Every event in the order of a history, for any catalog: rows of both ascend with item key and user id."""
-        rows = self.frame(self.events.select("user_id", "item_id", "seconds", "kind", "quantity", "value"))
-        user_ids, user = _codes(rows["user_id"])
-        item_ids, item = _codes(rows["item_id"])
-        kinds, kind = _codes(rows["kind"])
-        keys = item_keys(item_ids)
-        by_id, by_key = np.argsort(user_ids), np.argsort(keys)
-        ordered = build_history(
-            np.argsort(by_id)[user],
-            np.argsort(by_key)[item],
-            rows["seconds"].to_numpy(),
-            np.array([EVENT_KINDS.index(str(name)) for name in kinds], np.int32)[kind],
-            rows["quantity"].to_numpy(),
-            rows["value"].to_numpy(),
-            users=len(user_ids),
-        )
-        return _Log(
-            user_ids[by_id],
-            keys[by_key],
-            ordered.user,
-            ordered.item,
-            ordered.time,
-            ordered.kind,
-            ordered.quantity,
-            ordered.value,
-        )
+    def log(self) -> EventLog:
+        """Every event, those of the rolled-up past too."""
+        told = event_log(self.frame(self.events.select("user_id", "item_id", "seconds", "kind", "quantity", "value")))
+        return self.past.log().followed_by(told) if self.past else told
+
+    def ever(self, as_of: int) -> Ever:
+        """What was ever bought before a moment; not before the one up to which the past is rolled up."""
+        bought = self.events.filter(self.events["seconds"] < as_of, self.events["kind"] == PURCHASE)
+        return ever(bought, self.past.ever(self.engine) if self.past else None, self.engine.keep)
 
     def impressions(self, start: int, end: int) -> pa.Table | None:
         """What recommendation slots showed from `start` to before `end` (seconds since 1970 UTC), with slot, position
@@ -206,7 +201,7 @@ class Archive:
     def before(self, moment: int) -> Archive:
         """The same archive as if nothing had been told of `moment` and after; it ends with this one."""
         past = copy.copy(self)
-        past.__dict__.pop("_log", None)
+        past.__dict__.pop("log", None)
         # Kept, not only filtered: a definition could undo a filter, and that is what an audit looks for.
         for name in LATE_TABLES:
             rows = getattr(self, name)
@@ -228,31 +223,3 @@ def _unreadable(files: list[str], moment: str) -> str | None:
             except duckdb.Error as error:
                 return f"{path}: {str(error).splitlines()[0]}"
     return None
-
-
-@dataclass(frozen=True)
-class _Log:
-    """Events sorted by user id, time and item key; `user` and `item` are rows of `user_ids` and `item_keys`."""
-
-    user_ids: NDArray[np.str_]
-    item_keys: NDArray[np.int64]
-    user: NDArray[np.int32]
-    item: NDArray[np.int32]
-    seconds: NDArray[np.int64]
-    kind: NDArray[np.uint8]
-    quantity: NDArray[np.float32]
-    value: NDArray[np.float32]
-
-
-def _positions(wanted: NDArray[np.str_], ids: NDArray[np.str_]) -> NDArray[np.int32]:
-    """The row in `ids` (ascending) of each wanted id, -1 where it is not among them."""
-    if not len(ids):
-        return np.full(len(wanted), -1, np.int32)
-    at = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
-    return np.where(ids[at] == wanted, at, -1).astype(np.int32)
-
-
-def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.str_], NDArray[np.int32]]:
-    """The distinct texts of a column and the code of each row."""
-    encoded = column.combine_chunks().dictionary_encode()
-    return np.asarray(encoded.dictionary.to_pylist(), np.str_), encoded.indices.to_numpy()

@@ -8,29 +8,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_store.behaviour import Listed, gaps, looks, mix, pairs, shelf
 from feature_store.catalog import build_catalog
 from feature_store.errors import ArchiveError, FeatureSetMismatchError
 from feature_store.history import History
 from feature_store.matrix import ItemSide
 from feature_store.offline import Archive, end_of_day
 from feature_store.registry import feature_set_id, stored_features
-from feature_store.schema import LEVELS, PURCHASE
-from feature_store.spec import ENTITIES, Entity, Feature
-from feature_store.tables import AsOf, Prices, Promotions, Purchases
+from feature_store.schema import LEVELS
+from feature_store.spec import ENTITIES, Entity
+from feature_store.views import KEYS, Views, by_source, reach_days
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-    import ibis.expr.types as ir
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from feature_store.catalog import Catalog
 
-_KEYS: Mapping[Entity, str] = {"user": "user_id", "item": "item_id", "category": "category", "brand": "brand"}
 _META = "snapshot.json"
 _HISTORY = "history.parquet"
 
@@ -59,61 +56,21 @@ def compute_snapshot(archive: Archive, day: dt.date) -> dict[Entity, pa.Table]:
 
     Rows are all entities known at the end of the day, in order of key; one that did nothing has every default.
     """
-    return {entity: _entity_table(archive, entity, end_of_day(day)) for entity in ENTITIES}
+    views = Views(archive, end_of_day(day), reach_days())
+    return {entity: _entity_table(archive, entity, views) for entity in ENTITIES}
 
 
-def _entity_table(archive: Archive, entity: Entity, as_of: int) -> pa.Table:
+def _entity_table(archive: Archive, entity: Entity, views: Views) -> pa.Table:
     import ibis
 
-    key = _KEYS[entity]
-    result = _entities(archive, entity, as_of)
-    for source, features in _by_source(entity).items():
-        view = _with_key(_view(archive, source, as_of), key, archive)
-        values = view.table.group_by(key).aggregate(**{f.name: f.compute(view) for f in features})
+    key = KEYS[entity]
+    result = _entities(archive, entity, views.as_of)
+    for source, features in by_source(entity).items():
+        view = views.of(source, key)
+        values = view.rows.group_by(key).aggregate(**{f.name: f.compute(view) for f in features})
         result = result.left_join(values, key).drop(f"{key}_right")
     columns = {f.name: ibis.coalesce(result[f.name], f.default).cast("float32") for f in stored_features(entity)}
     return archive.frame(result.mutate(**columns).order_by(key))
-
-
-def _with_key(view: AsOf, key: str, archive: Archive) -> AsOf:
-    """The view with the brand of each row's item, where that is what it is grouped by."""
-    return view if key in view.table.columns else type(view)(_branded(view.table, archive), view.as_of)
-
-
-def _branded(rows: ir.Table, archive: Archive) -> ir.Table:
-    import ibis
-
-    items = archive.items.select("item_id", brand=ibis.coalesce(archive.items["brand"], ""))
-    return rows.inner_join(items, "item_id")
-
-
-def _view(archive: Archive, source: str, as_of: int) -> AsOf:
-    """What a stored feature gets for the parameter `source`."""
-    items = archive.items
-    prices = archive.prices.filter(archive.prices["seconds"] < as_of)
-    planned = archive.promotions.filter(archive.promotions["seconds"] < as_of)
-    events = archive.events.filter(archive.events["seconds"] < as_of)
-    bought = events.filter(events["kind"] == PURCHASE)
-    views: dict[str, Callable[[], AsOf]] = {
-        "purchases": lambda: Purchases(bought, as_of),
-        "pairs": lambda: pairs(bought, as_of),
-        "gaps": lambda: gaps(bought, as_of),
-        "category_mix": lambda: mix(bought, "category", as_of),
-        "brand_mix": lambda: mix(_branded(bought, archive), "brand", as_of),
-        "looks": lambda: looks(events, as_of),
-        "prices": lambda: Prices(prices, as_of),
-        "promotions": lambda: Promotions(planned, as_of),
-        "shelf": lambda: shelf(prices, items.select("item_id", "category"), as_of),
-        "listed": lambda: Listed(items, as_of),
-    }
-    return views[source]()
-
-
-def _by_source(entity: Entity) -> dict[str, list[Feature]]:
-    groups: dict[str, list[Feature]] = {}
-    for feature in stored_features(entity):
-        groups.setdefault(feature.inputs[0], []).append(feature)
-    return groups
 
 
 def _entities(archive: Archive, entity: Entity, as_of: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Ibis is untyped

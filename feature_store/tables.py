@@ -6,6 +6,7 @@ that ends with the day; without it the word looks at everything before.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:  # definitions are imported by serving, which has no Ibis
@@ -15,48 +16,58 @@ Value: TypeAlias = Any
 """An Ibis aggregate; Ibis' own types are not checked here."""
 
 SECONDS_PER_DAY = 86_400
-_EXACT = "decimal(38, 6)"
+EXACT = "decimal(38, 6)"
 """Floats are summed as decimals: a sum of floats depends on the order in which threads bring them."""
 
 
 class AsOf:
-    """Rows of a table as of the end of a day."""
+    """Rows of a table as of the end of a day.
 
-    def __init__(self, table: ir.Table, as_of: int) -> None:
-        self.table, self.as_of = table, as_of
+    `reach` is how many days back the words looked that were asked so far: what a snapshot must read of the past.
+    """
+
+    def __init__(self, rows: ir.Table, as_of: int, reach: float = 0.0) -> None:
+        self.rows, self.as_of, self.reach = rows, as_of, reach
+
+    @property
+    def table(self) -> ir.Table:
+        """All rows, for what has no word yet; a snapshot that uses it reads the whole past."""
+        self._look_back(None)
+        return self.rows
 
     @property
     def age_days(self) -> Value:
         """Days from the row's moment to the end of the day, above 0."""
-        return (self.as_of - self.table["seconds"]) / float(SECONDS_PER_DAY)
+        self._look_back(None)
+        return (self.as_of - self.rows["seconds"]) / float(SECONDS_PER_DAY)
 
     def within(self, days: float | None) -> Value:
         """Whether the row lies in the last `days`; None (everything) for no window."""
-        return None if days is None else self.table["seconds"] >= self.as_of - int(days * SECONDS_PER_DAY)
+        self._look_back(days)
+        return None if days is None else self.rows["seconds"] >= self.as_of - int(days * SECONDS_PER_DAY)
 
-    def between(self, first: float, last: float) -> Value:
-        """Whether the row is at least `first` and less than `last` days old."""
-        return (self.age_days > first) & (self.age_days <= last)
+    def _look_back(self, days: float | None) -> None:
+        self.reach = max(self.reach, math.inf if days is None else days)
 
 
 class Purchases(AsOf):
-    """Purchases before the end of the day, one row per order line."""
+    """Purchases before the end of the day, one row per order line. `Pairs` knows cheaper what was ever bought."""
 
     def baskets(self, days: float | None = None) -> Value:
         """Distinct baskets."""
-        return self.table["basket_id"].nunique(where=self.within(days))
+        return self.rows["basket_id"].nunique(where=self.within(days))
 
     def buyers(self, days: float | None = None) -> Value:
         """Distinct users."""
-        return self.table["user_id"].nunique(where=self.within(days))
+        return self.rows["user_id"].nunique(where=self.within(days))
 
     def items(self, days: float | None = None) -> Value:
         """Distinct items."""
-        return self.table["item_id"].nunique(where=self.within(days))
+        return self.rows["item_id"].nunique(where=self.within(days))
 
     def lines(self, days: float | None = None) -> Value:
         """Order lines."""
-        return self.table.count(where=self.within(days))
+        return self.rows.count(where=self.within(days))
 
     def quantity(self, days: float | None = None) -> Value:
         """Pieces."""
@@ -76,30 +87,7 @@ class Purchases(AsOf):
         return self.discount(days) / regular.nullif(0)
 
     def _sum(self, column: str, days: float | None) -> Value:
-        return self.table[column].cast(_EXACT).sum(where=self.within(days)).cast("float64")
-
-    def days_since_last(self) -> Value:
-        return self.age_days.min()
-
-    def days_since_first(self) -> Value:
-        return self.age_days.max()
-
-
-class Pairs(AsOf):
-    """Each user's purchases of one item before the end of the day, one row per user and item.
-
-    `baskets`, and the moments `first` and `last` (seconds since 1970 UTC) of the earliest and the latest of them.
-    """
-
-    def repeat_share(self, prior_buyers: float, prior_share: float) -> Value:
-        """Share of buyers who bought again, as if `prior_buyers` more had been seen of whom `prior_share` did."""
-        again = self.table.count(where=self.table["baskets"] > 1)
-        return (again + prior_buyers * prior_share) / (self.table.count() + prior_buyers)
-
-    def mean_gap_days(self) -> Value:
-        """Days between two purchases of the same user, on average over all gaps; none where nobody bought again."""
-        gaps = (self.table["baskets"] - 1).sum()
-        return (self.table["last"] - self.table["first"]).sum() / gaps.nullif(0) / float(SECONDS_PER_DAY)
+        return self.rows[column].cast(EXACT).sum(where=self.within(days)).cast("float64")
 
 
 class Prices(AsOf):
@@ -107,17 +95,17 @@ class Prices(AsOf):
 
     def latest(self) -> Value:
         """The price in force at the end of the day; of two in one second the later by its microseconds."""
-        return self.table["price"].argmax(self.table["valid_from"])
+        return self.rows["price"].argmax(self.rows["valid_from"])
 
     def mean(self, days: float | None = None) -> Value:
         """Mean of the prices that came into force."""
         # Not `mean`: engines differ in the digits that they keep of a mean of decimals.
-        total = self.table["price"].cast(_EXACT).sum(where=self.within(days)).cast("float64")
+        total = self.rows["price"].cast(EXACT).sum(where=self.within(days)).cast("float64")
         return total / self.changes(days).nullif(0)
 
     def changes(self, days: float | None = None) -> Value:
         """How many prices came into force."""
-        return self.table.count(where=self.within(days))
+        return self.rows.count(where=self.within(days))
 
 
 class Promotions(AsOf):
@@ -132,6 +120,6 @@ class Promotions(AsOf):
         return self._running(kind, self.as_of - int(days * SECONDS_PER_DAY), self.as_of)
 
     def _running(self, kind: str, start: int, end: int) -> Value:
-        seconds = (self.table["ends"].clip(upper=end) - self.table["starts"].clip(lower=start)).clip(lower=0)
-        reached = (self.table["reach"] * seconds).cast(_EXACT)
-        return reached.sum(where=self.table["kind"] == kind).cast("float64") / (end - start)
+        seconds = (self.rows["ends"].clip(upper=end) - self.rows["starts"].clip(lower=start)).clip(lower=0)
+        reached = (self.rows["reach"] * seconds).cast(EXACT)
+        return reached.sum(where=self.rows["kind"] == kind).cast("float64") / (end - start)

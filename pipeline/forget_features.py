@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from pipeline.atomic import atomic_folder, remove_folder
 from pipeline.locks import day_lock
+from pipeline.rollups import remove_rollups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +36,9 @@ def row_of(user: str, folder: Path) -> int | None:
     return row if row >= 0 else None
 
 
-def from_runs(user: str, settings: Settings) -> dict[str, dict[str, Any]]:
-    """Take the user out of every day's features and recall indexes; what was removed, by place and day.
+def from_runs(user: str, settings: Settings) -> dict[str, Any]:
+    """Take the user out of every day's features and recall indexes, and remove the roll-ups of the past; what was
+    removed, by place and day.
 
     Raises:
         LockedError: a day is being run, and would write the user again.
@@ -52,7 +54,7 @@ def from_runs(user: str, settings: Settings) -> dict[str, dict[str, Any]]:
                 removed["recall"][str(day)] = f"the indexes; `vitrine stage recall --day {day}` makes them anew"
             if row is not None:
                 removed["features"][str(day)] = _from_snapshot(row, features)
-    return removed
+    return {**removed, "rollups": remove_rollups(settings)}
 
 
 def _days(settings: Settings) -> Iterator[dt.date]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from feature_store.history import History
+    from feature_store.rollup import Rollup
     from pipeline.recommender.recall.source import RecallSource
     from pipeline.settings import Settings
 
@@ -37,10 +38,14 @@ class Knowledge:
 
 @contextmanager
 def open_archive(
-    through: dt.date, settings: Settings, since: dt.date = dt.date.min, day: dt.date | None = None
+    through: dt.date,
+    settings: Settings,
+    since: dt.date = dt.date.min,
+    day: dt.date | None = None,
+    past: Rollup | None = None,
 ) -> Iterator[Archive]:
-    """The cleaned partitions up to and including `through` (events from `since` on; users and items as of `day`),
-    within the memory allowed.
+    """The cleaned partitions up to and including `through` (events from `since` on, or those that follow `past`; users
+    and items as of `day`), within the memory allowed.
     """
     compute = settings.compute
     with spill_folder(settings.workspace.spill) as spill:
@@ -51,7 +56,7 @@ def open_archive(
             spill=spill,
             spark_master=compute.spark_master,
         )
-        archive = Archive(settings.workspace.clean, through, since=since, day=day, engine=engine)
+        archive = Archive(settings.workspace.clean, through, since=since, day=day, past=past, engine=engine)
         try:
             yield archive
         finally:

@@ -84,6 +84,11 @@ class Workspace:
         """The snapshot of the end of `day`."""
         return self.root / "features" / f"day={day}"
 
+    @property
+    def rollups(self) -> Path:
+        """The past before some Mondays, from which snapshots go on."""
+        return self.root / "rollups"
+
     def train(self, day: Day) -> Path:
         """The ranker trained by the run of `day`."""
         return self.root / "train" / f"day={day}"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from feature_store.spec import stored
 
 if TYPE_CHECKING:
-    from feature_store.tables import Pairs, Purchases, Value
+    from feature_store.repeats import Pairs
+    from feature_store.tables import Purchases, Value
 
 
 @stored(entity="category", unit="users", default=0.0)
@@ -48,11 +49,12 @@ def category_discount_share_28d(purchases: Purchases) -> Value:
 
 @stored(entity="category", unit="ratio", default=0.2, range=(0.0, 1.0))
 def category_repeat_share(pairs: Pairs) -> Value:
-    """Share of buyers of an item of the category who bought that item again, smoothed towards a fifth.
+    """Share of buyers of an item of the category who bought that item again, smoothed towards the whole
+    shop's share.
 
     Source: purchases.
     """
-    return pairs.repeat_share(prior_buyers=10, prior_share=0.2)
+    return pairs.repeat_share(prior_buyers=10)
 
 
 @stored(entity="category", unit="days", default=400.0)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from feature_store.spec import stored
 
 if TYPE_CHECKING:
-    from feature_store.tables import Pairs, Prices, Promotions, Purchases, Value
+    from feature_store.repeats import Pairs
+    from feature_store.tables import Prices, Promotions, Purchases, Value
 
 
 @stored(entity="item", unit="users", default=0.0)
@@ -23,9 +24,9 @@ def item_buyer_count_28d(purchases: Purchases) -> Value:
 
 
 @stored(entity="item", unit="users", default=0.0)
-def item_buyer_count(purchases: Purchases) -> Value:
+def item_buyer_count(pairs: Pairs) -> Value:
     """Users who ever bought the item. Source: purchases."""
-    return purchases.buyers()
+    return pairs.buyers()
 
 
 @stored(entity="item", unit="lines", default=0.0)
@@ -53,15 +54,15 @@ def item_line_count_91d(purchases: Purchases) -> Value:
 
 
 @stored(entity="item", unit="lines", default=0.0)
-def item_line_count(purchases: Purchases) -> Value:
+def item_line_count(pairs: Pairs) -> Value:
     """Order lines with the item since the archive begins. Source: purchases."""
-    return purchases.lines()
+    return pairs.lines()
 
 
 @stored(entity="item", unit="pieces", default=1.0)
-def item_pieces_per_line(purchases: Purchases) -> Value:
+def item_pieces_per_line(pairs: Pairs) -> Value:
     """Pieces bought at a time, on average. Source: purchases."""
-    return purchases.quantity() / purchases.lines()
+    return pairs.quantity() / pairs.lines()
 
 
 @stored(entity="item", unit="ratio", default=0.0, range=(0.0, 1.0))
@@ -77,24 +78,23 @@ def item_discount_share_91d(purchases: Purchases) -> Value:
 
 
 @stored(entity="item", unit="days", default=400.0)
-def item_days_since_last_sale(purchases: Purchases) -> Value:
+def item_days_since_last_sale(pairs: Pairs) -> Value:
     """Days since anybody bought the item; 400 for never. Source: purchases."""
-    return purchases.days_since_last()
+    return pairs.days_since_last()
 
 
 @stored(entity="item", unit="days", default=0.0)
-def item_days_since_first_sale(purchases: Purchases) -> Value:
+def item_days_since_first_sale(pairs: Pairs) -> Value:
     """Days since the item was first bought: its age in the shop. Source: purchases."""
-    return purchases.days_since_first()
+    return pairs.days_since_first()
 
 
 @stored(entity="item", unit="ratio", default=0.2, range=(0.0, 1.0))
 def item_repeat_share(pairs: Pairs) -> Value:
-    """Share of the item's buyers who bought it again, smoothed as if ten more had been seen of whom a fifth did.
-
-    Source: purchases.
+    """Share of the item's buyers who bought it again, smoothed as if ten more had been seen who do as the whole shop's
+    buyers of an item do; a fifth where nobody bought it. Source: purchases.
     """
-    return pairs.repeat_share(prior_buyers=10, prior_share=0.2)
+    return pairs.repeat_share(prior_buyers=10)
 
 
 @stored(entity="item", unit="days", default=400.0)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from feature_store.spec import stored
 
 if TYPE_CHECKING:
-    from feature_store.behaviour import Gaps, Listed, Shelf
+    from feature_store.behaviour import Listed, Shelf
+    from feature_store.repeats import Gaps
     from feature_store.tables import Value
 
 

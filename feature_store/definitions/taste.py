@@ -8,7 +8,8 @@ from feature_store.spec import stored
 
 if TYPE_CHECKING:
     from feature_store.behaviour import Mix
-    from feature_store.tables import Pairs, Value
+    from feature_store.repeats import Pairs
+    from feature_store.tables import Value
 
 
 @stored(entity="user", unit="nats", default=0.0)
@@ -38,6 +39,6 @@ def user_top_brand_share_91d(brand_mix: Mix) -> Value:
 @stored(entity="user", unit="ratio", default=0.2, range=(0.0, 1.0))
 def user_repeat_share(pairs: Pairs) -> Value:
     """Share of the items the user ever bought that they bought again, smoothed as if ten more items had been bought of
-    which a fifth came again. Source: purchases.
+    which as many came again as in the whole shop. Source: purchases.
     """
-    return pairs.repeat_share(prior_buyers=10, prior_share=0.2)
+    return pairs.repeat_share(prior_buyers=10)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from feature_store.spec import stored
 
 if TYPE_CHECKING:
+    from feature_store.repeats import Pairs
     from feature_store.tables import Purchases, Value
 
 
@@ -71,12 +72,12 @@ def user_variety_91d(purchases: Purchases) -> Value:
 
 
 @stored(entity="user", unit="days", default=400.0)
-def user_days_since_last_basket(purchases: Purchases) -> Value:
+def user_days_since_last_basket(pairs: Pairs) -> Value:
     """Days since the latest basket; 400 for never. Source: purchases."""
-    return purchases.days_since_last()
+    return pairs.days_since_last()
 
 
 @stored(entity="user", unit="days", default=0.0)
-def user_days_since_first_basket(purchases: Purchases) -> Value:
+def user_days_since_first_basket(pairs: Pairs) -> Value:
     """Days since the first basket: how long the shop knows the user. Source: purchases."""
-    return purchases.days_since_first()
+    return pairs.days_since_first()

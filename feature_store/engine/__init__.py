@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import ibis.expr.types as ir
     import pyarrow as pa
@@ -29,6 +30,12 @@ class Engine(Protocol):
 
     def keep(self, name: str, rows: ir.Table) -> ir.Table:
         """The rows computed now, once, and kept under a name until the engine is closed."""
+
+    def write(self, rows: ir.Table, folder: Path) -> None:
+        """The rows, computed, as Parquet files of a new folder."""
+
+    def files(self, name: str, folder: Path) -> ir.Table:
+        """What `write` wrote into a folder."""
 
     def to_arrow(self, rows: ir.Table) -> pa.Table:
         """The rows, computed, in the types that the expression announces."""

@@ -41,8 +41,24 @@ class DuckDb:
         self.connection.raw_sql(f"CREATE OR REPLACE TEMP TABLE {name} AS {self.connection.compile(rows)}")
         return self.connection.table(name)
 
+    def write(self, rows: ir.Table, folder: Path) -> None:
+        folder.mkdir()
+        query, target = self.connection.compile(rows), _quoted(folder / "part.parquet")
+        self.connection.raw_sql(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+
+    def files(self, name: str, folder: Path) -> ir.Table:
+        self.connection.raw_sql(
+            f"CREATE OR REPLACE TEMP VIEW {name} AS"
+            f" SELECT * FROM read_parquet('{_quoted(folder / '*.parquet')}', hive_partitioning=false)"
+        )
+        return self.connection.table(name)
+
     def to_arrow(self, rows: ir.Table) -> pa.Table:
         return self.connection.to_pyarrow(rows)
 
     def close(self) -> None:
         self.connection.disconnect()
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

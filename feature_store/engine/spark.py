@@ -70,6 +70,13 @@ class Spark:
         frame.createOrReplaceTempView(name)
         return self.connection.table(name)
 
+    def write(self, rows: ir.Table, folder: Path) -> None:
+        self._session.sql(self._query(rows)).write.option("compression", "zstd").parquet(str(folder.resolve()))
+
+    def files(self, name: str, folder: Path) -> ir.Table:
+        self._session.read.parquet(str(folder.resolve())).createOrReplaceTempView(name)
+        return self.connection.table(name)
+
     def to_arrow(self, rows: ir.Table) -> pa.Table:
         # Not through Ibis' own way, which goes through pandas.
         return self._session.sql(self._query(rows)).toArrow().cast(rows.schema().to_pyarrow())

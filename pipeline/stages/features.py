@@ -13,6 +13,7 @@ from pipeline.atomic import atomic_folder
 from pipeline.errors import LockedError
 from pipeline.knowledge import history_of_everybody, open_archive
 from pipeline.locks import day_lock
+from pipeline.rollups import rolled_up
 from pipeline.stage import StageResult, stage
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _make_again(late: dt.date, through: dt.date, settings: Settings) -> Path | N
 def _write_snapshot(day: dt.date, through: dt.date, settings: Settings) -> tuple[Path, dict[str, float]]:
     """The snapshot of the end of `day` from the partitions up to `through`."""
     sources = made_from(settings.workspace.clean, day, through)
-    with open_archive(through, settings, day=day) as archive:
+    with rolled_up(day, through, settings) as past, open_archive(through, settings, day=day, past=past) as archive:
         tables = compute_snapshot(archive, day)
         snapshot = arrays_of(tables, end_of_day(day))
         history = history_of_everybody(archive, snapshot, settings)

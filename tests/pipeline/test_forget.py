@@ -101,6 +101,8 @@ def test_the_user_is_gone_everywhere_and_the_others_are_not(finished):
     assert receipt["removed"]["features"][str(DAY)]["vectors"] == 1
     assert list(receipt["removed"]["recall"]) == [str(DAY)]
     assert not finished.workspace.recall(DAY).exists()
+    assert receipt["removed"]["rollups"] == 1
+    assert not list(finished.workspace.rollups.iterdir())
 
 
 @pytest.mark.slow

@@ -57,16 +57,22 @@ def test_money_for_a_line_of_a_brand_and_what_was_taken_off(agrees, last, share,
     agrees("brand", "brand_discount_share_28d", of_brand, lambda rows: share(last(rows, MONTH)), 0.0)
 
 
-def again(rows):
-    """Of the pairs of user and item, those with more than one basket, smoothed towards a fifth."""
+def bought_again(rows) -> tuple[int, int]:
+    """Of the pairs of user and item how many have more than one basket, and how many there are."""
     baskets = grouped(rows, lambda row: (row["user_id"], row["item_id"]))
-    repeated = sum(len({row["basket_id"] for row in pair}) > 1 for pair in baskets.values())
-    return (repeated + 2) / (len(baskets) + 10)
+    return sum(len({row["basket_id"] for row in pair}) > 1 for pair in baskets.values()), len(baskets)
 
 
-def test_what_is_bought_again(agrees, shop, of_brand) -> None:
+def test_what_is_bought_again_as_if_ten_more_did_as_the_whole_shop_does(agrees, shop, of_brand) -> None:
+    repeated, pairs = bought_again(shop.events)
+
+    def again(rows):
+        of_rows = bought_again(rows)
+        return (of_rows[0] + 10 * repeated / pairs) / (of_rows[1] + 10)
+
     agrees("brand", "brand_repeat_share", of_brand, again, 0.2)
     agrees("user_id", "user_repeat_share", grouped(shop.events, lambda row: row["user_id"]), again, 0.2)
+    agrees("item_id", "item_repeat_share", grouped(shop.events, lambda row: row["item_id"]), again, 0.2)
 
 
 @pytest.mark.parametrize("group", ["category", "brand"])

@@ -105,15 +105,10 @@ def pairs_of(rows):
     return [sorted(moments.values(), reverse=True) for moments in baskets.values()]
 
 
-def test_who_buys_again_and_after_how_long(agrees, of_item) -> None:
-    def again(rows):
-        pairs = pairs_of(rows)
-        return (sum(len(moments) > 1 for moments in pairs) + 2) / (len(pairs) + 10)
-
+def test_after_how_long_it_is_bought_again(agrees, of_item) -> None:
     def gap(rows):
         pairs = pairs_of(rows)
         gaps = sum(len(moments) - 1 for moments in pairs)
         return sum(moments[0] - moments[-1] for moments in pairs) / gaps if gaps else None
 
-    agrees("item_id", "item_repeat_share", of_item, again, 0.2)
     agrees("item_id", "item_mean_gap_days", of_item, gap, 400.0)

@@ -15,8 +15,10 @@ from feature_store.engine.connect import open_engine
 from feature_store.engine.spark import LEAST_JAVA, java_version
 from feature_store.errors import ArchiveError, EngineError
 from feature_store.offline import Archive
+from feature_store.rollup import Rollup, last_monday, write_rollup
 from feature_store.snapshot import arrays_of, compute_snapshot
 from feature_store.spec import ENTITIES
+from feature_store.views import reach_days
 from tests.feature_store.archive import NOW, TODAY, Shop, event, item, moment, price, random_shop, user, write
 
 if TYPE_CHECKING:
@@ -82,14 +84,24 @@ class Computed:
     """Sums, ages and the last of several prices in double precision: what columns of features are cast from."""
 
 
-def compute(clean: Path, engine: Engine) -> Computed:
-    archive = Archive(clean, TODAY, engine=engine)
+def rolled_up(clean: Path, engine: Engine, folder: Path) -> Rollup:
+    """The past until some weeks ago, written by the engine."""
+    folder.mkdir()
+    past = Rollup(last_monday(NOW, reach_days()), folder)
+    write_rollup(folder, Archive(clean, TODAY, engine=engine), past.until)
+    return past
+
+
+def compute(clean: Path, engine: Engine, past: Rollup | None = None) -> Computed:
+    archive = Archive(clean, TODAY, past=past, engine=engine)
     try:
+        assert archive.past == past
         tables = compute_snapshot(archive, TODAY)
         known = arrays_of(tables, NOW)
-        sums = archive.events.group_by("user_id").aggregate(
-            money=archive.events["value"].cast("decimal(38, 6)").sum().cast("float64"),
-            age=((NOW - archive.events["seconds"]) / 86_400.0).min(),
+        recent = archive.events.filter(archive.events["seconds"] >= NOW - 91 * 86_400)
+        sums = recent.group_by("user_id").aggregate(
+            money=recent["value"].cast("decimal(38, 6)").sum().cast("float64"),
+            age=((NOW - recent["seconds"]) / 86_400.0).min(),
         )
         last = archive.prices["price"].argmax(archive.prices["valid_from"])
         prices = archive.prices.group_by("item_id").aggregate(price=last)
@@ -106,8 +118,10 @@ def spill(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def both(clean, spill) -> list[Computed]:
-    """The same partitions in DuckDB and in Spark."""
-    return [compute(clean, open_engine(name, spill=spill)) for name in ("duckdb", "spark")]
+    """The same partitions in DuckDB, read whole, and in Spark, which goes on from a roll-up of its own."""
+    whole = compute(clean, open_engine("duckdb", spill=spill))
+    spark = open_engine("spark", spill=spill)
+    return [whole, compute(clean, spark, rolled_up(clean, spark, spill.parent / "before"))]
 
 
 def assert_same(ours: pa.Table, theirs: pa.Table) -> None:

@@ -1,0 +1,182 @@
+"""What a stored feature gets for each name that its parameter may have, and how far back into the past it looks."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from feature_store.behaviour import Listed, looks, mix, shelf
+from feature_store.errors import FeatureError
+from feature_store.registry import stored_features
+from feature_store.repeats import Ever, Gaps, Pairs
+from feature_store.schema import PURCHASE, TABLES
+from feature_store.spec import ENTITIES, Entity, Feature
+from feature_store.tables import SECONDS_PER_DAY, AsOf, Prices, Promotions, Purchases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+KEYS: Mapping[Entity, str] = {"user": "user_id", "item": "item_id", "category": "category", "brand": "brand"}
+_WHOLE = ("pairs", "gaps", "prices", "promotions", "shelf", "listed")
+"""What a snapshot has of the whole past whichever events it reads."""
+
+
+class Source(Protocol):
+    """The tables of an archive."""
+
+    items: ir.Table
+    prices: ir.Table
+    promotions: ir.Table
+    events: ir.Table
+
+    def ever(self, as_of: int) -> Ever:
+        """What was ever bought."""
+
+    def frame(self, rows: ir.Table) -> pa.Table:
+        """Rows of an expression."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """The tables of `source` as of a moment; of order lines only the last `reach` days."""
+
+    source: Source
+    as_of: int
+    reach: float
+
+    def of(self, name: str, key: str) -> AsOf:
+        """What a feature gets for the parameter `name`, with the column `key` to group its rows by.
+
+        Raises:
+            FeatureError: there is no table of that name.
+        """
+        view = self._view(name)
+        if key in view.rows.columns:
+            return view
+        view = copy.copy(view)
+        view.rows = self._with(key, view.rows)
+        return view
+
+    def _view(self, name: str) -> AsOf:
+        as_of, items = self.as_of, self.source.items
+        views: dict[str, Callable[[], AsOf]] = {
+            "purchases": lambda: Purchases(self._recent, as_of),
+            "pairs": lambda: Pairs(self._ever.pairs, as_of, self._repeat_share),
+            "gaps": lambda: Gaps(self._ever.gaps, as_of),
+            "category_mix": lambda: mix(self._bought, "category", as_of),
+            "brand_mix": lambda: mix(self._with("brand", self._bought), "brand", as_of),
+            "looks": lambda: looks(self._events, as_of),
+            "events": lambda: AsOf(self._events, as_of),
+            "prices": lambda: Prices(self._before(self.source.prices), as_of),
+            "promotions": lambda: Promotions(self._before(self.source.promotions), as_of),
+            "shelf": lambda: shelf(self._before(self.source.prices), items.select("item_id", "category"), as_of),
+            "listed": lambda: Listed(items, as_of),
+        }
+        if name not in views:
+            raise FeatureError(
+                name, expected=f"one of {', '.join(views)}", found=f"`{name}`", remedy="Mend the parameter's name."
+            )
+        return views[name]()
+
+    def _before(self, rows: ir.Table) -> ir.Table:
+        return rows.filter(rows["seconds"] < self.as_of)
+
+    @property
+    def _events(self) -> ir.Table:
+        return self._before(self.source.events)
+
+    @property
+    def _bought(self) -> ir.Table:
+        return self._events.filter(self._events["kind"] == PURCHASE)
+
+    @property
+    def _recent(self) -> ir.Table:
+        """Cut where the windows end, so that it does not matter how many more events the archive holds."""
+        if math.isinf(self.reach):
+            return self._bought
+        return self._bought.filter(self._bought["seconds"] >= self.as_of - math.ceil(self.reach * SECONDS_PER_DAY))
+
+    @cached_property
+    def _ever(self) -> Ever:
+        return self.source.ever(self.as_of)
+
+    @cached_property
+    def _repeat_share(self) -> float:
+        """Of all pairs of a user and an item that they bought, the share in which they bought it again."""
+        pairs = self._ever.pairs
+        counted = self.source.frame(pairs.aggregate(again=pairs.count(where=pairs["baskets"] > 1), pairs=pairs.count()))
+        again, every = (counted[name][0].as_py() for name in ("again", "pairs"))
+        return float(again / max(every, 1))
+
+    def _with(self, level: str, rows: ir.Table) -> ir.Table:
+        """The rows with the category or brand of each one's item."""
+        import ibis
+
+        items = self.source.items.select("item_id", **{level: self.source.items[level]})
+        joined = rows.left_join(items, "item_id").drop("item_id_right")
+        return joined.mutate(**{level: ibis.coalesce(joined[level], "")})
+
+
+def by_source(entity: Entity) -> dict[str, list[Feature]]:
+    """The stored features of an entity by the table they look at."""
+    groups: dict[str, list[Feature]] = {}
+    for feature in stored_features(entity):
+        groups.setdefault(feature.inputs[0], []).append(feature)
+    return groups
+
+
+def reach_days() -> float:
+    """How many days before the end of its own a snapshot looks at single events; infinite when some feature asks for
+    all of them.
+    """
+    return max(_reach(stored_features(entity)) for entity in ENTITIES)
+
+
+@cache
+def _reach(features: tuple[Feature, ...]) -> float:
+    views, reach = Views(_NoRows(), 0, math.inf), 0.0
+    for feature in features:
+        name = feature.inputs[0]
+        view = views.of(name, KEYS[feature.entity or "user"])
+        feature.compute(view)
+        reach = max(reach, 0.0 if name in _WHOLE else view.reach)
+    return reach
+
+
+class _NoRows:
+    """Tables that are never read, to see what definitions ask of them."""
+
+    def __init__(self) -> None:
+        import ibis
+
+        types = {"text": "string", "integer": "int64", "real": "float64", "time": "timestamp('UTC')"}
+        for name in ("items", "prices", "events"):
+            columns = {column: types[spec.type] for column, spec in TABLES[name].columns.items()}
+            setattr(self, name, ibis.table({**columns, "seconds": "int64"}, name=name))
+        self.events = self.events.mutate(category=ibis.literal(""))
+        moments = dict.fromkeys(("seconds", "starts", "ends"), "int64")
+        self.promotions = ibis.table(
+            {"item_id": "string", "kind": "string", "reach": "float64", **moments}, "promotions"
+        )
+
+    items: ir.Table
+    prices: ir.Table
+    events: ir.Table
+
+    def ever(self, as_of: int) -> Ever:  # noqa: ARG002 - as an archive's
+        import ibis
+
+        counts = dict.fromkeys(("baskets", "lines", "first", "last"), "int64")
+        pairs = {"user_id": "string", "item_id": "string", "quantity": "decimal(38, 6)", **counts}
+        return Ever(ibis.table(pairs, "pairs"), ibis.table({"item_id": "string", "gap": "int64"}, "gaps"))
+
+    def frame(self, rows: ir.Table) -> pa.Table:
+        import pyarrow as pa
+
+        return pa.Table.from_pylist([dict.fromkeys(rows.columns, 0)])
