@@ -2,6 +2,7 @@
 
 `VITRINE_TEST_MYSQL_URL` and `VITRINE_TEST_REDIS_URL` name servers; otherwise 127.0.0.1:3306 (root, no password) and
 127.0.0.1:6379 are tried; otherwise Debian's binaries are started in a temporary folder and stopped at exit.
+`VITRINE_TEST_MYSQLD` names the server program of all that is started here, MySQL's own or MariaDB's.
 Without any of them a test is skipped and says why, but fails where `CI=true`.
 """
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 START_SECONDS = 30
+_PROGRAM = "VITRINE_TEST_MYSQLD"
+_NO_FILES = "--secure-file-priv=NULL"
+"""MySQL does not start without the folder of its build for LOAD DATA, unless there is to be none."""
 
 
 @functools.cache
@@ -36,7 +40,8 @@ def mysql_url() -> str:
     if named := os.environ.get("VITRINE_TEST_MYSQL_URL"):
         return named
     local = "mysql+pymysql://root@127.0.0.1:3306"
-    return local if _mysql_answers(local) else _start_mysql()
+    is_there = _PROGRAM not in os.environ and _mysql_answers(local)
+    return local if is_there else MySQL().url
 
 
 @functools.cache
@@ -49,19 +54,20 @@ def redis_url() -> str:
 
 
 @functools.cache
-def binlog_server() -> MariaDB:
-    """A private MariaDB that keeps a binlog; Debian's own configuration keeps none."""
-    return MariaDB(
+def binlog_server() -> MySQL:
+    """A private server that keeps a binlog; Debian's own configuration keeps none. MySQL's has GTIDs, as MariaDB's."""
+    return MySQL(
         *("--log-bin=binlog", "--server-id=1", "--binlog-format=ROW", "--binlog-row-image=FULL"),
         *("--binlog-row-metadata=FULL", "--sync-binlog=0", "--innodb-flush-log-at-trx-commit=0"),
         "--innodb-buffer-pool-size=32M",
+        of_mysql=("--gtid-mode=ON", "--enforce-gtid-consistency=ON"),
     )
 
 
 @functools.cache
-def mortal_server() -> MariaDB:
-    """A private MariaDB that tests stop and kill, and leave running; what is committed survives."""
-    return MariaDB("--innodb-buffer-pool-size=32M")
+def mortal_server() -> MySQL:
+    """A private server that tests stop and kill, and leave running; what is committed survives."""
+    return MySQL("--innodb-buffer-pool-size=32M")
 
 
 @contextmanager
@@ -97,36 +103,31 @@ def _redis_answers(url: str) -> bool:
         client.close()
 
 
-def _start_mysql() -> str:
-    return MariaDB().url
+class MySQL:
+    """A private MariaDB or MySQL with options of its own, stopped at exit; root has no password."""
 
-
-class MariaDB:
-    """A private server with options of its own, stopped at exit; root has no password."""
-
-    def __init__(self, *options: str) -> None:
-        server, install = _program("mariadbd", "mysqld"), _program("mariadb-install-db", "mysql_install_db")
-        if server is None or install is None:
+    def __init__(self, *options: str, of_mysql: tuple[str, ...] = ()) -> None:
+        """of_mysql: options that MariaDB does not know."""
+        server = os.environ.get(_PROGRAM) or _program("mariadbd", "mysqld")
+        if server is None:
             _missing("MySQL", "mariadb-server", "VITRINE_TEST_MYSQL_URL")
+        told = subprocess.run([str(server), "--no-defaults", "--version"], check=True, capture_output=True, text=True)
+        is_mariadb = "MariaDB" in told.stdout
         folder, port = _temporary_folder("mysql"), _free_port()
-        user = f"--user={_user()}"
-        subprocess.run(
-            [
-                *(install, "--no-defaults", f"--datadir={folder}/data", user),
-                *("--auth-root-authentication-method=normal", "--skip-test-db"),
-            ],
-            check=True,
-            capture_output=True,
-        )
-        places = [f"--datadir={folder}/data", f"--socket={folder}/socket", f"--pid-file={folder}/pid"]
+        where, user = f"--datadir={folder}/data", f"--user={_user()}"
+        insecure = [str(server), "--no-defaults", "--initialize-insecure", _NO_FILES]
+        install = _mariadb_install() if is_mariadb else insecure
+        subprocess.run([*install, where, user], check=True, capture_output=True)
+        places = [where, f"--socket={folder}/socket", f"--pid-file={folder}/pid"]
         address = [f"--port={port}", "--bind-address=127.0.0.1", user]
+        own = [] if is_mariadb else [_NO_FILES, "--mysqlx=OFF", "--performance-schema=OFF", *of_mysql]
         self.url = f"mysql+pymysql://root@127.0.0.1:{port}"
-        self._command = [str(server), "--no-defaults", *places, *address, *options]
+        self._command = [str(server), "--no-defaults", *places, *address, *options, *own]
         self.start()
 
     def start(self) -> None:
         self._process = _start(self._command)
-        _wait(lambda: _mysql_answers(self.url), "MariaDB")
+        _wait(lambda: _mysql_answers(self.url), self._command[0])
 
     def stop(self) -> None:
         """Stop as an administrator would."""
@@ -141,6 +142,13 @@ class MariaDB:
         """Stop as an administrator would, and start on the same data."""
         self.stop()
         self.start()
+
+
+def _mariadb_install() -> list[str]:
+    install = _program("mariadb-install-db", "mysql_install_db")
+    if install is None:
+        _missing("MariaDB's installer", "mariadb-server", "VITRINE_TEST_MYSQL_URL")
+    return [str(install), "--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]
 
 
 def _start_redis() -> str:

@@ -54,9 +54,10 @@ def obstacles(connection: sa.Connection) -> list[Obstacle]:
         return [not_a_server(connection.dialect.name)]
     if found := of_settings(variables(connection)):
         return found
-    if _is_replica(connection) and variables(connection).get("log_slave_updates") == "OFF":
-        return [_silent_replica()]
-    return _of_user(connection)
+    if found := _of_user(connection):
+        return found
+    logs_nothing = variables(connection).get("log_slave_updates") == "OFF"
+    return [_silent_replica()] if logs_nothing and _is_replica(connection) else []
 
 
 def not_a_server(found: str) -> Obstacle:
@@ -127,8 +128,11 @@ def _left_out(database: str, only: str, ignored: str) -> Obstacle | None:
 
 
 def _is_replica(connection: sa.Connection) -> bool:
+    """MariaDB has a word for it; MySQL shows what it replicates from."""
     found = connection.exec_driver_sql("SHOW GLOBAL STATUS WHERE Variable_name = 'Slave_running'").first()
-    return found is not None and found[1] == "ON"
+    if found is not None:
+        return bool(found[1] == "ON")
+    return connection.exec_driver_sql("SHOW REPLICA STATUS").first() is not None
 
 
 def _silent_replica() -> Obstacle:

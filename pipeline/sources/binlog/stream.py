@@ -77,6 +77,7 @@ def events(url: sa.URL, since: Position, until: Position, tables: Collection[str
         QueryEvent,
         XidEvent,
     )
+    from pymysqlreplication.exceptions import MalformedBinLogEvent, StatusVariableMismatch
     from pymysqlreplication.row_event import DeleteRowsEvent, PartialUpdateRowsEvent, UpdateRowsEvent, WriteRowsEvent
 
     by_mariadb_gtid = bool(since.gtid) and ":" not in since.gtid
@@ -112,7 +113,7 @@ def events(url: sa.URL, since: Position, until: Position, tables: Collection[str
                 return
     except pymysql.err.MySQLError as error:
         raise _refused(url, since, error) from None
-    except _UNDECODABLE as error:
+    except (*_UNDECODABLE, MalformedBinLogEvent, StatusVariableMismatch) as error:
         raise _lost(since, f"an event that cannot be read ({type(error).__name__}: {error})") from error
     finally:
         reader.close()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from feature_store.schema import SOURCE_TABLES
+from pipeline.sources.binlog.server import log_status
 from pipeline.sources.business import EARLIEST, open_source
 from pipeline.sources.ledger import Extraction, open_ledger
 from pipeline.stages.extract import extract
@@ -65,9 +66,9 @@ class FollowedShop(Shop):
         """The server throws away every log but a new one, once its engines need them no more."""
         with self.engine.connect() as connection:
             connection.exec_driver_sql("FLUSH BINARY LOGS")
-            (last, *_) = connection.exec_driver_sql("SHOW MASTER STATUS").one()
+            last = log_status(connection)[0]
             while len(connection.exec_driver_sql("SHOW BINARY LOGS").all()) > 1:
-                connection.exec_driver_sql("FLUSH ENGINE LOGS")
+                connection.exec_driver_sql("FLUSH ENGINE LOGS")  # until then MariaDB keeps them
                 connection.exec_driver_sql(f"PURGE BINARY LOGS TO '{last}'")
 
     def _change_key(self, old: int, new: int) -> None:
