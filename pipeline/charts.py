@@ -90,6 +90,18 @@ def bar_chart(bars: Sequence[Bar], *, says: str) -> str:
     return _svg(says, len(bars) * BAR + 4, parts)
 
 
+def alone(chart: str) -> str:
+    """The chart as a file of its own, which opens outside a page too."""
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}"'
+    style = (
+        "<style>text{font:12px sans-serif;fill:#444}.axis{stroke:#ccc}.line{stroke-width:2}"
+        ".whisker{stroke:#222}.c0{stroke:#2f6fde;fill:#2f6fde}.c1{stroke:#d9822b;fill:#d9822b}"
+        ".c2{stroke:#2e9e6b;fill:#2e9e6b}.c3{stroke:#9b59b6;fill:#9b59b6}</style>"
+    )
+    opened, rest = chart.removeprefix("<svg").split(">", 1)
+    return f"{head}{opened}>{style}{rest}\n"
+
+
 def _svg(says: str, height: float, parts: Sequence[str]) -> str:
     return f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{html.escape(says)}">{"".join(parts)}</svg>'
 

@@ -14,7 +14,14 @@ from rich.console import Console
 from rich.table import Table
 
 from feature_store.errors import VitrineError
-from pipeline import archive_commands, audit_commands, evaluate_commands, feature_commands, recall_commands
+from pipeline import (
+    archive_commands,
+    audit_commands,
+    evaluate_commands,
+    feature_commands,
+    ranker_commands,
+    recall_commands,
+)
 from pipeline.cli_options import Day, Json, Quiet, day_of, settings_of
 from pipeline.cli_source import source
 from pipeline.configuration import origins
@@ -28,7 +35,7 @@ app.add_typer(audit_commands.app, name="audit")
 app.add_typer(evaluate_commands.app, name="evaluate")
 app.add_typer(feature_commands.app)
 app.add_typer(recall_commands.app, name="recall")
-app.add_typer(recall_commands.tune, name="tune")
+app.add_typer(ranker_commands.tune, name="tune")
 app.add_typer(source, name="source")
 out = Console()
 

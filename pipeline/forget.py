@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 _AGGREGATES = {
-    "train, mlflow": "trees, whose thresholds are taken from everybody at once",
+    "train, tuning, mlflow": "trees, whose thresholds are taken from everybody at once",
     "evaluation, metrics": "means over all judged users",
     "reports": "counts; ids of users are withheld where rows are shown",
     "recall without UserCF": "sums and shares over the users of an item",

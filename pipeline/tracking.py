@@ -7,8 +7,8 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
+from pipeline.charts import Bar, alone, bar_chart, line_chart
 from pipeline.errors import PipelineError
-from pipeline.recommender.ranker.plots import importance_plot, reliability_plot
 from pipeline.revision import git_sha
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MODEL = "vitrine-ranker"
 EXPERIMENT = "vitrine"
+DRAWN_FEATURES = 25
 log = logging.getLogger(__name__)
 
 
@@ -147,9 +148,13 @@ def _signed(manifest: Manifest, run: str) -> str:
 def _plots(ranker: Path) -> dict[str, str]:
     """What the ranker looks at, and where it was calibrated, how far its scores are probabilities."""
     schema = json.loads((ranker / "schema.json").read_text(encoding="utf-8"))
-    plots = {"importance": importance_plot(schema["importance"])}
+    shares = list(schema["importance"].items())[:DRAWN_FEATURES]
+    bars = [Bar(name, 100 * share) for name, share in shares]
+    plots = {"importance": alone(bar_chart(bars, says="Importance of features, per cent"))}
     path = ranker / "calibration.json"
     calibration = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     if calibration:
-        plots["reliability"] = reliability_plot(calibration["reliability"])
+        points = [(each["expected"], each["happened"]) for each in calibration["reliability"]]
+        drawn = line_chart({"bought": points}, x="expected probability", y="part that was bought", diagonal=True)
+        plots["reliability"] = alone(drawn)
     return plots

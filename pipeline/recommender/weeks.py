@@ -19,6 +19,8 @@ from pipeline.recommender.shown import came_of, lists_shown, make_shown_examples
 from pipeline.workspace import partition_days
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from feature_store.offline import Archive
     from pipeline.settings import Settings
 
@@ -61,15 +63,25 @@ def held_out_week(archive: Archive, cut: dt.date, settings: Settings) -> Example
     if training.calibration == "none" or not days or days[0] > moment:
         nothing = np.empty((0, len(ranker_features(settings.recall_sources))), np.float32)
         return Examples(nothing, np.empty(0, np.int8), np.empty(0, np.int32))
+    return whole_week(archive, moment, settings, askers=training.calibration_askers)[0]
+
+
+def whole_week(
+    archive: Archive, moment: dt.date, settings: Settings, *, askers: int, buyers: bool = False
+) -> tuple[Examples, NDArray[np.int64]]:
+    """Every candidate of some users at the end of `moment`, drawn evenly among those with purchases (`buyers`: who
+    bought in the horizon after it too), and how many items each then bought, offered or not, (askers,).
+    """
     known = learn(archive, moment, settings)
     bought = purchased(archive, moment + dt.timedelta(days=1), moment + settings.horizon)
     active = np.flatnonzero(np.diff(known.history.of_kind(PURCHASE).offsets) > 0)
-    chosen = active[
-        np.unique(np.linspace(0, len(active) - 1, min(training.calibration_askers, len(active))).astype(int))
-    ]
+    wanted = np.array([len(bought.get(str(known.snapshot.users[user]), ())) for user in active], np.int64)
+    if buyers:
+        active, wanted = active[wanted > 0], wanted[wanted > 0]
+    drawn = np.unique(np.linspace(0, len(active) - 1, min(askers, len(active))).astype(int))
     rows = dict(_askers(known, bought))
-    askers = [(int(user), rows.get(int(user), np.empty(0, np.int32))) for user in chosen]
-    return _offered(known, askers, moment, settings, negatives=_EVERY, everybody=True)
+    chosen = [(int(user), rows.get(int(user), np.empty(0, np.int32))) for user in active[drawn]]
+    return _offered(known, chosen, moment, settings, negatives=_EVERY, everybody=True), wanted[drawn]
 
 
 def _offered(

@@ -1,8 +1,9 @@
 import re
+from xml.etree import ElementTree as ET
 
 import pytest
 
-from pipeline.charts import Bar, bar_chart, line_chart
+from pipeline.charts import Bar, alone, bar_chart, line_chart
 from tests.pages import Page
 
 
@@ -34,3 +35,10 @@ def test_names_are_text_whatever_they_hold():
 
 def test_nothing_to_draw_is_no_chart():
     assert bar_chart([], says="x") == line_chart({}, x="k", y="v") == ""
+
+
+def test_alone_it_is_a_whole_file():
+    drawn = alone(bar_chart([Bar("a < b", 2.0)], says="x"))
+    root = ET.fromstring(drawn)  # noqa: S314 - our own
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root.find("{*}style") is not None

@@ -88,8 +88,16 @@ class TrainingChoices(_Section):
     xgboost: XGBoostChoices = XGBoostChoices()
     deepfm: DeepFMChoices = DeepFMChoices()
 
+    @property
+    def section(self) -> str:
+        """Where the choices of the ranker are."""
+        return "lightgbm" if self.ranker == "multitask" else self.ranker
+
+    def own(self) -> dict[str, object]:
+        """The choices of the ranker."""
+        found: BaseModel = getattr(self, self.section)
+        return found.model_dump(mode="json")
+
     def chosen(self) -> dict[str, object]:
         """What decides about this training: the shared choices and those of its ranker."""
-        rankers = {"lightgbm", "logistic", "xgboost", "deepfm"}
-        own = self.lightgbm if self.ranker == "multitask" else getattr(self, self.ranker)
-        return {**self.model_dump(exclude=rankers), **own.model_dump()}
+        return {**self.model_dump(exclude={"lightgbm", "logistic", "xgboost", "deepfm"}), **self.own()}
