@@ -88,7 +88,7 @@ def split_of(cut: dt.date, settings: Settings, *, validation_weeks: int, askers:
 def judged_by(split: Split, training: TrainingChoices, settings: Settings) -> NDArray[np.float64]:
     """ndcg@20 of every asker who decides, (askers,), by a ranker trained with these choices."""
     with_these = settings.model_copy(update={"training": training})
-    ranker = fitted(split.learned, ranker_features(), with_these)
+    ranker = fitted(split.learned, ranker_features(settings.recall_sources), with_these)
     return np.concatenate(
         [ndcg_of_order(ranker.score(examples.matrix), examples, wanted) for examples, wanted in split.judged]
     )

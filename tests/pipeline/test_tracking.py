@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from feature_store.registry import feature_set_id, ranker_features
+from feature_store.registry import feature_set_id
 from pipeline import tracking
 from pipeline.recommender.release import current, read_manifest
 from pipeline.revision import git_sha
@@ -60,7 +60,7 @@ def test_artifacts_hold_the_model_its_signature_and_plots(registered, finished_r
     assert not [name for name in found if name.endswith(".pkl")]
     described = yaml.safe_load(found["release/ranker/MLmodel"])
     (features,) = json.loads(described["signature"]["inputs"])
-    assert features["tensor-spec"] == {"dtype": "float32", "shape": [-1, len(ranker_features())]}
+    assert features["tensor-spec"] == {"dtype": "float32", "shape": [-1, len(registered[1].features)]}
     assert described["flavors"]["onnx"]["data"] in {name.rsplit("/", 1)[-1] for name in found}
 
 

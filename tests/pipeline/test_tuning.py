@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from feature_store.registry import ranker_features
+from pipeline.configuration import load_settings
 from pipeline.tuning import Split, judged_by, tune
 from tests.pipeline.recommender.ranker.lessons import lessons
 
@@ -18,7 +19,7 @@ WEEKS = (dt.date(2017, 10, 16),)
 def wide(seed: int):
     """Lessons in the first columns of a matrix as wide as the feature set."""
     plain = lessons(seed=seed, askers=30, rows=20)
-    matrix = np.zeros((len(plain.label), len(ranker_features())), np.float32)
+    matrix = np.zeros((len(plain.label), len(ranker_features(load_settings().recall_sources))), np.float32)
     matrix[:, :5] = plain.matrix
     return replace(plain, matrix=matrix)
 
@@ -34,15 +35,20 @@ def logistic(settings, inverse_penalty: float, **over):
     return settings(training={"ranker": "logistic", "logistic": {"inverse_penalty": inverse_penalty}}, **over)
 
 
-def test_it_finds_better_ones_than_bad_ones_and_goes_on_where_it_stopped(split, settings) -> None:
-    """So strong a penalty that every weight is nothing ranks by chance."""
-    ours = logistic(settings, 1e-12)
+def test_it_finds_better_ones_than_one_tree_of_two_leaves(split, settings) -> None:
+    tuned = tune(split, settings(training={"lightgbm": {"trees": 1, "leaves": 2}}), trials=1, minutes=None)
+    assert (tuned.trials, tuned.present["trees"]) == (1, 1)
+    assert tuned.best["trees"] > 1
+    assert tuned.difference.value > 0.05
+    assert tuned.difference.low > 0
+    assert tuned.ndcg - tuned.present_ndcg == pytest.approx(tuned.difference.value)
+
+
+def test_it_goes_on_where_it_stopped(split, settings) -> None:
+    ours = logistic(settings, 0.1)
     first = tune(split, ours, trials=2, minutes=None)
-    assert (first.trials, first.present["inverse_penalty"]) == (2, 1e-12)
-    assert first.difference.low > 0
-    assert first.ndcg - first.present_ndcg == pytest.approx(first.difference.value)
     again = tune(split, ours, trials=2, minutes=None)
-    assert (again.trials, again.best, again.ndcg) == (2, first.best, first.ndcg)
+    assert (first.trials, again.trials, again.best, again.ndcg) == (2, 2, first.best, first.ndcg)
     assert tune(split, ours, trials=3, minutes=None).trials == 3
 
 
