@@ -9,12 +9,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pipeline import recall_commands
 from pipeline.configuration import config_folder, load_settings
 from pipeline.errors import SettingsError
 from pipeline.logs import configure_logging
-from pipeline.recall_commands import tune
 
-out = Console()
+out, tune = Console(), recall_commands.tune
 
 
 @tune.command()

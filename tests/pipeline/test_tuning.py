@@ -10,7 +10,7 @@ import pytest
 
 from feature_store.registry import ranker_features
 from pipeline.configuration import load_settings
-from pipeline.tuning import Split, judged_by, tune
+from pipeline.tuning import Split, judged_by, search
 from tests.pipeline.recommender.ranker.lessons import lessons
 
 WEEKS = (dt.date(2017, 10, 16),)
@@ -36,7 +36,7 @@ def logistic(settings, inverse_penalty: float, **over):
 
 
 def test_it_finds_better_ones_than_one_tree_of_two_leaves(split, settings) -> None:
-    tuned = tune(split, settings(training={"lightgbm": {"trees": 1, "leaves": 2}}), trials=1, minutes=None)
+    tuned = search(split, settings(training={"lightgbm": {"trees": 1, "leaves": 2}}), trials=1, minutes=None)
     assert (tuned.trials, tuned.present["trees"]) == (1, 1)
     assert tuned.best["trees"] > 1
     assert tuned.difference.value > 0.05
@@ -46,19 +46,19 @@ def test_it_finds_better_ones_than_one_tree_of_two_leaves(split, settings) -> No
 
 def test_it_goes_on_where_it_stopped(split, settings) -> None:
     ours = logistic(settings, 0.1)
-    first = tune(split, ours, trials=2, minutes=None)
-    again = tune(split, ours, trials=2, minutes=None)
+    first = search(split, ours, trials=2, minutes=None)
+    again = search(split, ours, trials=2, minutes=None)
     assert (first.trials, again.trials, again.best, again.ndcg) == (2, 2, first.best, first.ndcg)
-    assert tune(split, ours, trials=3, minutes=None).trials == 3
+    assert search(split, ours, trials=3, minutes=None).trials == 3
 
 
 def test_no_trial_begins_when_the_time_is_over(split, settings) -> None:
-    assert tune(split, logistic(settings, 0.1), trials=50, minutes=1e-6).trials == 1
+    assert search(split, logistic(settings, 0.1), trials=50, minutes=1e-6).trials == 1
 
 
 def test_the_same_seed_tries_the_same(split, settings, tmp_path) -> None:
     ours = [logistic(settings, 1e-12, work_dir=tmp_path / name) for name in ("one", "other")]
-    assert len({str(tune(split, each, trials=1, minutes=None)) for each in ours}) == 1
+    assert len({str(search(split, each, trials=1, minutes=None)) for each in ours}) == 1
 
 
 def test_without_a_better_one_the_present_stay(split, settings) -> None:
@@ -67,7 +67,7 @@ def test_without_a_better_one_the_present_stay(split, settings) -> None:
     spoiled = replace(judged, matrix=-judged.matrix)
     turned = Split(split.learned, ((spoiled, wanted),), WEEKS)
     ours = logistic(settings, 1e-12)
-    tuned = tune(turned, ours, trials=1, minutes=None)
+    tuned = search(turned, ours, trials=1, minutes=None)
     if judged_by(turned, ours.training, ours).mean() >= tuned.ndcg:
         assert tuned.best == tuned.present
     assert tuned.ndcg >= tuned.present_ndcg
