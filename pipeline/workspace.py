@@ -68,6 +68,11 @@ class Workspace:
         return self.root / "receipts"
 
     @property
+    def audits(self) -> Path:
+        """What audits last found, one file each; the gate reads it."""
+        return self.root / "audits"
+
+    @property
     def spill(self) -> Path:
         """What does not fit into memory while it is computed."""
         return self.root / "spill"

@@ -17,10 +17,10 @@ from pipeline.recommender.release import (
     CURRENT,
     Release,
     current,
-    is_refused,
     load_release,
     names,
     point_to,
+    require_let_through,
     verify,
 )
 from serving.errors import NothingToServeError, UnknownReleaseError
@@ -144,8 +144,6 @@ class ReleaseHolder:
     def _make_do(self) -> None:
         """At start, with a broken release to serve: the newest one that is whole, or else any intact popular list."""
         for name in reversed(names(self.folder)):
-            if is_refused(self.folder / name):
-                continue
             try:
                 self._take(_load(self.folder / name))
             except VitrineError:
@@ -165,9 +163,11 @@ def _load(folder: Path) -> InUse:
     """A release, verified, loaded and warm.
 
     Raises:
-        ReleaseError, FeatureSetMismatchError: it is broken in any way.
+        ReleaseError, FeatureSetMismatchError: it is broken in any way, or the gate did not let it through, whoever
+            moved the pointer to it.
     """
     try:
+        require_let_through(folder)
         release = load_release(folder)
         warm_up(release, folder)
     except (ReleaseError, FeatureSetMismatchError):

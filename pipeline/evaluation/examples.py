@@ -35,15 +35,20 @@ def _example(user: int, asked: Asked, truth: Truth, catalog: Catalog) -> dict[st
         "baskets": int(truth.baskets[user]),
         "listed": [
             {
-                "title": str(catalog.titles[item]),
+                "title": _named(item, catalog),
                 "sources": [name for name, places in asked.proposed.items() if places[user, place]],
                 "bought": bool(np.isin(item, truth.items[user])),
             }
             for place, item in enumerate(whole[:ITEMS])
         ],
         "bought": [
-            {"title": str(catalog.titles[item]) if item >= 0 else "", "listed": bool(np.isin(item, whole))}
+            {"title": _named(item, catalog) if item >= 0 else "", "listed": bool(np.isin(item, whole))}
             for item in truth.items[user][dearest]
         ],
         "bought_items": len(truth.items[user]),
     }
+
+
+def _named(item: int, catalog: Catalog) -> str:
+    """The item's title, or its id where the shop has none."""
+    return str(catalog.titles[item]) or f"item {catalog.ids[item]}"

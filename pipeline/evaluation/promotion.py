@@ -46,7 +46,7 @@ def promote(name: str, settings: Settings, *, force: bool, reason: str) -> None:
             str(settings.releases), expected="one of the releases there", found=name, remedy="See `vitrine releases`."
         )
     decision = releases.read_decision(folder)
-    if force and decision is not None and not decision["promoted"]:
+    if force and releases.is_refused(folder):
         if not reason.strip():
             raise SettingsError(
                 "--reason",
@@ -56,7 +56,8 @@ def promote(name: str, settings: Settings, *, force: bool, reason: str) -> None:
             )
         releases.verify(folder)
         forced = {"by": getpass.getuser(), "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "why": reason}
-        releases.write_decision(folder, {**decision, "promoted": True, "forced": forced})
+        told = decision or {"champion": None, "findings": []}
+        releases.write_decision(folder, {**told, "promoted": True, "forced": forced})
     use(name, settings)
 
 

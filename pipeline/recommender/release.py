@@ -63,6 +63,8 @@ class Manifest(BaseModel):
     feature_set: str
     recall_code: str | None = None
     """The code that made indexes and scores; the first releases do not say."""
+    gated: bool = False
+    """Whether it may not be used before the gate has let it through; the first releases had no gate."""
     features: tuple[str, ...]
     scenes: dict[str, Scene]
     metrics: dict[str, float]
@@ -254,22 +256,33 @@ def point_to(releases: Path, release: str) -> None:
         ReleaseError, FeatureSetMismatchError: as `verify`, or the gate refused it; the pointer stays.
     """
     verify(releases / release)
-    if is_refused(releases / release):
-        raise ReleaseError(
-            f"release {release}",
-            expected="one that the gate let through",
-            found=f"one that it refused; {DECISION} in its folder says why",
-            remedy=f"Keep the release in use, or say why not: `vitrine promote {release} --force --reason …`.",
-        )
+    require_let_through(releases / release)
     with held(releases / ".pointer.lock", "the pointer"):  # of whatever day, and from serving too
         sweep(releases, CURRENT)
         write_text(releases / CURRENT, json.dumps({"release": release}) + "\n")
 
 
+def require_let_through(folder: Path) -> None:
+    """Raise ReleaseError when the gate did not let the release through."""
+    if is_refused(folder):
+        raise ReleaseError(
+            f"release {folder.name}",
+            expected="one that the gate let through",
+            found=f"one that it refused, or was never asked about; {DECISION} in its folder says why",
+            remedy=f"Keep the release in use, or say why not: `vitrine promote {folder.name} --force --reason …`.",
+        )
+
+
 def is_refused(folder: Path) -> bool:
-    """Whether the gate refused the release."""
+    """Whether the gate did not let the release through: it refused it, or was never asked.
+
+    A decision changed by hand is none: what is promoted has broken no rule, or somebody forced it and said why.
+    """
     decision = read_decision(folder)
-    return decision is not None and not decision["promoted"]
+    if decision is None:
+        return read_manifest(folder).gated
+    clean = all(finding["holds"] for finding in decision.get("findings", ()))
+    return not (decision["promoted"] and (clean or decision.get("forced", {}).get("why")))
 
 
 def names(releases: Path) -> list[str]:

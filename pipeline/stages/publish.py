@@ -12,6 +12,7 @@ from feature_store.history import empty_history
 from feature_store.snapshot import read_history, read_snapshot
 from pipeline import tracking
 from pipeline.atomic import atomic_folder
+from pipeline.audit_results import kept_facts
 from pipeline.errors import PipelineError
 from pipeline.evaluation.gate import decide
 from pipeline.evaluation.latency import milliseconds
@@ -68,7 +69,8 @@ def publish(day: dt.date, settings: Settings) -> StageResult:
     else:
         staging.rename(target)
     decision = _decision(target, day, settings)
-    if promoted := bool(decision["promoted"]):
+    # A release that was let through once and is published again must not take the shop back either.
+    if promoted := bool(decision["promoted"]) and not _is_earlier(day, settings):
         releases.point_to(settings.releases, name)
     write_report(day, settings)  # now with the decision
     tracking.record_release(target, manifest, settings, promoted=promoted)
@@ -99,7 +101,13 @@ def _facts(folder: Path, day: dt.date, settings: Settings) -> dict[str, float]:
     snapshot = read_snapshot(features)
     taken = milliseconds(releases.load_release(folder), snapshot, read_history(features, snapshot))
     judged = json.loads(quality.read_text(encoding="utf-8")) if quality.is_file() else {}
-    return {"milliseconds": taken, **({"quality_score": judged["score"]} if judged else {})}
+    return {"milliseconds": taken, **({"quality_score": judged["score"]} if judged else {}), **kept_facts(settings)}
+
+
+def _is_earlier(day: dt.date, settings: Settings) -> bool:
+    """Whether the release in use is of a later day."""
+    name = releases.current(settings.releases)
+    return name is not None and releases.read_manifest(settings.releases / name).day > str(day)
 
 
 def _newer(report: dict[str, Any], day: dt.date, settings: Settings) -> str | None:
@@ -131,6 +139,7 @@ def _fill(folder: Path, parts: dict[str, Path], day: dt.date, settings: Settings
         # What made the model, not what runs now: `verify` holds the one against the other.
         "feature_set": schema["feature_set"],
         "recall_code": schema["recall_code"],
+        "gated": True,
         "features": schema["features"],
         "scenes": {name: scene.model_dump(mode="json") for name, scene in settings.scenes.items()},
         "metrics": evaluation["models"]["release"],

@@ -14,6 +14,7 @@ from pipeline.demo.storefront import make_storefront
 from pipeline.demo.storefront_truth import Truth
 from pipeline.evaluation.business import business
 from pipeline.evaluation.exposures import shown_items
+from pipeline.evaluation.off_policy import Log, ips, snips
 from pipeline.sources.canonical import arrow_schema
 from pipeline.sources.matomo.behaviour import canonical_events
 from pipeline.sources.matomo.mapping import MatomoMapping
@@ -188,3 +189,30 @@ def test_the_report_adds_up_and_its_interval_holds_the_truth(simulated):
     )
     value, low, high = report["all"]["ctr"]
     assert abs(value - true) < high - low, "four standard deviations"
+
+
+def wanted_items(simulated):
+    """Each wanted item that the slot showed: position, and whether it was clicked. The truth says: at a position drawn
+    evenly, in four of five buying visits; so its propensity is known.
+    """
+    settings, first, last = simulated
+    shown = shown_items(first, last, settings)
+    bought = shown["wanted"] & shown["request"].str.startswith("order-")
+    return shown[bought]
+
+
+def test_what_another_order_of_the_slot_would_earn_is_estimated_from_its_log(simulated):
+    """Logged: wanted items anywhere. Challengers: always first; always in the first half. The truth is known of all."""
+    found = wanted_items(simulated)
+    places, clicked = found["position"].to_numpy(int), found["clicked"].to_numpy(float)
+    log = Log(clicked, np.full(len(found), 1 / TRUTH.positions), np.unique(found["user_id"], return_inverse=True)[1])
+    for best in (1, TRUTH.positions // 2):
+        target = (places <= best) / best
+        true = np.mean([TRUTH.attention(place) * TRUTH.click_wanted for place in range(1, best + 1)])
+        for estimate in (ips(log, target), snips(log, target)):
+            assert estimate.low < true < estimate.high
+            assert estimate.high - estimate.low < 0.3
+        assert abs(clicked.mean() - true) > snips(log, target).high - snips(log, target).value, (
+            "the log's own is another"
+        )
+    assert 0.7 * len(found) / TRUTH.positions < snips(log, (places == 1) * 1.0).effective_rows < len(found)

@@ -76,7 +76,16 @@ def test_a_rule_says_one_thing(rule):
 
 def test_the_shipped_rules_speak_of_metrics_that_there_are():
     known = {f"{name}@{SIZE}" for name in ("ndcg", "recall", "hit", "map", "coverage", "novelty", "diversity")}
-    facts = {"milliseconds", "quality_score"}
+    facts = {"milliseconds", "quality_score", "leaks", "skew_share"}
     rules = load_settings().gate.rules
     assert rules
     assert {rule.metric for rule in rules} <= known | facts
+
+
+def test_a_leak_or_a_skew_refuses_and_what_no_audit_found_does_not():
+    rules = Gate(rules=tuple(rule for rule in load_settings().gate.rules if rule.metric in ("leaks", "skew_share")))
+    assert decide(FIRST, {}, rules).promoted
+    assert decide(FIRST, {"leaks": 0.0, "skew_share": 0.0}, rules).promoted
+    for found in ({"leaks": 1.0}, {"skew_share": 0.001}):
+        (reason,) = decide(FIRST, found, rules).reasons
+        assert "at most 0" in reason

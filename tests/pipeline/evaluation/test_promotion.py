@@ -11,6 +11,7 @@ from pipeline.day_run import load_stage
 from pipeline.errors import ReleaseError, SettingsError
 from pipeline.evaluation.promotion import promote, use
 from pipeline.recommender.release import current, is_refused, names, read_decision
+from serving.releases import _load
 
 DAY = dt.date(2017, 11, 5)
 IMPOSSIBLE = {"rules": [{"metric": "ndcg@20", "at_least": 2}]}
@@ -67,6 +68,43 @@ def test_no_way_around_the_gate(refused):
     with pytest.raises(SettingsError, match="--reason"):
         promote(challenger, settings, force=True, reason=" ")
     assert current(settings.releases) == before
+
+
+def test_a_release_that_the_gate_was_never_asked_about_is_not_used(refused):
+    """A run killed after the folder appeared and before the decision did leaves one; so does a deleted file."""
+    settings, _, challenger = refused
+    (settings.releases / challenger / "decision.json").unlink()
+    with pytest.raises(ReleaseError, match="never asked"):
+        use(challenger, settings)
+    promote(challenger, settings, force=True, reason="it was in use on the old machine")
+    assert current(settings.releases) == challenger
+
+
+def test_a_decision_changed_by_hand_is_none(refused):
+    settings, before, challenger = refused
+    path = settings.releases / challenger / "decision.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "promoted": True}))
+    with pytest.raises(ReleaseError, match="refused"):
+        use(challenger, settings)
+    assert current(settings.releases) == before
+
+
+def test_serving_does_not_follow_a_pointer_that_somebody_moved_by_hand(refused):
+    settings, _, challenger = refused
+    with pytest.raises(ReleaseError, match=f"refused.*vitrine promote {challenger} --force"):
+        _load(settings.releases / challenger)
+
+
+def test_publishing_an_earlier_day_again_does_not_take_the_shop_back(refused):
+    """What was let through once, before a later release came into use."""
+    settings, before, _ = refused
+    later = settings.releases / "later"
+    shutil.copytree(settings.releases / before, later)
+    manifest = json.loads((later / "manifest.json").read_text())
+    (later / "manifest.json").write_text(json.dumps({**manifest, "release": "later", "day": "2017-12-01"}))
+    (settings.releases / "current").write_text('{"release": "later"}')
+    load_stage("publish")(DAY, settings)
+    assert current(settings.releases) == "later"
 
 
 def test_a_person_may_overrule_the_gate_and_says_why(refused):
