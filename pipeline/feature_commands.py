@@ -71,7 +71,7 @@ def _explain(feature: Feature, settings: Settings) -> None:
     out.print(f"[bold]{feature.name}[/] ({feature.kind}, {feature.unit}, default {feature.default:g})")
     out.print(f"{feature.description}\nfrom {', '.join(feature.inputs)}; between {low:g} and {high:g}", markup=False)
     out.print(inspect.getsource(feature.compute), markup=False, highlight=False)
-    for line in (_statistics(feature, settings), _importance(feature, settings)):
+    for line in (_statistics(feature, settings), _importance(feature, settings), _contributions(feature, settings)):
         out.print(line, markup=False)
 
 
@@ -109,6 +109,18 @@ def _importance(feature: Feature, settings: Settings) -> str:
     rank = 1 + sum(gain > gains[feature.name] for gain in gains.values())
     share = gains[feature.name] / (sum(gains.values()) or 1)
     return f"model {folder.name}: {share:.2%} of all gain, place {rank} of {len(gains)}"
+
+
+def _contributions(feature: Feature, settings: Settings) -> str:
+    """What the feature adds to scores, by its value: the SHAP summary that training left."""
+    folder = _latest(settings.workspace.root / "train")
+    path = folder / "explanation.json" if folder else None
+    told = json.loads(path.read_text(encoding="utf-8"))["features"] if path and path.is_file() else {}
+    if feature.name not in told:
+        return "no contributions: no model explained it"
+    own = told[feature.name]
+    bands = ", ".join(f"{band['contribution']:+.3g} at {band['value']:g}" for band in own["bands"])
+    return f"moves a score by {own['size']:.3g} in the mean; from low to high values: {bands}"
 
 
 def _latest(parent: Path) -> Path | None:

@@ -30,6 +30,7 @@ class Examples:
     matrix: (n, features) float32; label: (n,) 1 bought, 0 not; group: (askers,) rows of each
     targets: other things that happened (`click`, `cart`, `gmv`: money paid), (n,) float32 each
     position: (n,) float32 from 1, where the row was shown, NaN where nobody knows; None: it is known of no row
+    offered_by: recall source -> (n,) whether it offered the row; for measuring what each adds
     """
 
     matrix: NDArray[np.float32]
@@ -37,6 +38,7 @@ class Examples:
     group: NDArray[np.int32]
     targets: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     position: NDArray[np.float32] | None = None
+    offered_by: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     @property
     def asker(self) -> NDArray[np.int64]:
@@ -68,6 +70,12 @@ def join(parts: Sequence[Examples]) -> Examples:
             for name in names
         },
         np.concatenate(positions) if any(part.position is not None for part in parts) else None,
+        {
+            name: np.concatenate(
+                [part.offered_by.get(name, none > 0) for part, none in zip(parts, nothing, strict=True)]
+            )
+            for name in sorted({name for part in parts for name in part.offered_by})
+        },
     )
 
 
@@ -139,7 +147,9 @@ def make_examples(
         for name, of in (outcomes or {}).items()
         if offers
     }
-    return Examples(matrix, np.concatenate(labels) if labels else np.empty(0, np.int8), group, targets)
+    offered_by = {name: ~np.isnan(scores) for name, scores in rows.recall.items()}
+    label = np.concatenate(labels) if labels else np.empty(0, np.int8)
+    return Examples(matrix, label, group, targets, offered_by=offered_by)
 
 
 def _liked(outcomes: Mapping[str, Mapping[int, Outcome]], user: int) -> NDArray[np.int32]:

@@ -43,7 +43,10 @@ def test_a_stored_feature_is_explained_whole(tmp_path) -> None:
     model.mkdir(parents=True)
     pq.write_table(pa.table({name: pa.array([0, 0, 2, 6], pa.float32())}), snapshot / "item.parquet")
     (model / "schema.json").write_text(json.dumps({"importance": {name: 1.0, "other": 3.0}}))
+    bands = [{"value": 0, "contribution": -0.25}, {"value": 6, "contribution": 1.5}]
+    (model / "explanation.json").write_text(json.dumps({"features": {name: {"size": 0.5, "bands": bands}}}))
     shown = said("--explain", name, VITRINE_WORK_DIR=str(tmp_path))
+    assert "moves a score by 0.5 in the mean; from low to high values: -0.25 at 0, +1.5 at 6" in shown
     assert "return purchases.lines(7)" in shown
     assert "between 0 and inf" in shown
     assert "4 values, 2 missing (the default), min 0, 25 % 0, median 1, 75 % 3, max 6" in shown
@@ -54,6 +57,7 @@ def test_without_snapshot_or_model_it_says_so(tmp_path) -> None:
     shown = said("item_line_count_7d", VITRINE_WORK_DIR=str(tmp_path))
     assert "there is no snapshot yet" in shown
     assert "there is no model yet" in shown
+    assert "no model explained it" in shown
 
 
 def test_values_are_described_by_quartiles() -> None:

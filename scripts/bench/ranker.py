@@ -1,0 +1,224 @@
+"""What a ranker costs: 500 candidates scored in each exported form, and training on the demo and on ten times as much.
+
+    .venv/bin/python scripts/bench/ranker.py                     prints the tables
+    .venv/bin/python scripts/bench/ranker.py --write             puts them into docs/benchmarks.md
+    … --peers PYTHON    also LightGBM compiled by treelite's tl2cgen and by lleaves, in an environment of their own:
+                        python3.11 -m venv peers && peers/bin/pip install lightgbm treelite tl2cgen lleaves setuptools
+
+Needs a finished run (`VITRINE_WORK_DIR`): scored is the ranker of the day, on rows of its feature set drawn from the
+model's own thresholds, so that every branch is taken. Training is timed on made-up rows of the default number and
+width, because time and memory depend on those; each size in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import lightgbm
+    from numpy.typing import NDArray
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- ranker: begin -->", "<!-- ranker: end -->"
+CANDIDATES, ROUNDS = 500, 200
+ROWS_PER_ASKER = 60
+
+
+def rows_for(booster: lightgbm.Booster, count: int) -> NDArray[np.float32]:
+    """Rows whose values lie about the thresholds of the trees."""
+    random = np.random.default_rng(1)
+    matrix = np.zeros((count, booster.num_feature()), np.float32)
+    told = booster.trees_to_dataframe()
+    for name, part in told.dropna(subset=["threshold"]).groupby("split_feature"):
+        values = part["threshold"].to_numpy(np.float64)
+        column = booster.feature_name().index(name)
+        matrix[:, column] = random.choice(values, count) + random.normal(0, values.std() / 10 + 1e-6, count)
+    return matrix
+
+
+def milliseconds(score: Callable[[], Any]) -> tuple[float, float]:
+    """Median wall and mean CPU milliseconds of one call, after warming up."""
+    for _ in range(10):
+        score()
+    taken, cpu = [], time.process_time()
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        score()
+        taken.append(1000 * (time.perf_counter() - started))
+    return statistics.median(taken), 1000 * (time.process_time() - cpu) / ROUNDS
+
+
+def own_forms(folder: Path, matrix: NDArray[np.float32]) -> list[tuple[str, float, float, NDArray[np.float64]]]:
+    """(form, wall ms, CPU ms, scores) of what a release holds."""
+    import lightgbm
+
+    from pipeline.recommender.ranker.onnx import OnnxRanker
+
+    booster, onnx = lightgbm.Booster(model_file=str(folder / "model.txt")), OnnxRanker(folder / "model.onnx")
+
+    def native() -> NDArray[np.float64]:
+        return np.asarray(booster.predict(matrix, raw_score=True, num_threads=1))
+
+    def served() -> NDArray[np.float64]:
+        return onnx.score(matrix).astype(np.float64)
+
+    return [
+        ("LightGBM, its own predict", *milliseconds(native), native()),
+        ("ONNX Runtime (what serving uses)", *milliseconds(served), served()),
+    ]
+
+
+PEER = """
+import json, statistics, sys, time
+import numpy as np
+name, model, rows, rounds = sys.argv[1:5]
+matrix = np.load(rows)
+if name == "lleaves":
+    import lleaves
+    built = lleaves.Model(model_file=model)
+    built.compile()
+    score = lambda: built.predict(matrix, n_jobs=1)
+else:
+    import treelite, tl2cgen, tempfile, pathlib
+    library = str(pathlib.Path(tempfile.mkdtemp()) / "model.so")
+    tl2cgen.export_lib(treelite.frontend.load_lightgbm_model(model), toolchain="gcc", libpath=library, params={})
+    predictor, data = tl2cgen.Predictor(library, nthread=1), tl2cgen.DMatrix(matrix)
+    score = lambda: predictor.predict(data, pred_margin=True)
+for _ in range(10):
+    score()
+taken, cpu = [], time.process_time()
+for _ in range(int(rounds)):
+    started = time.perf_counter()
+    score()
+    taken.append(1000 * (time.perf_counter() - started))
+cpu = 1000 * (time.process_time() - cpu) / int(rounds)
+print(json.dumps([statistics.median(taken), cpu, np.asarray(score(), float).ravel().tolist()]))
+"""
+
+
+def compiled_forms(
+    python: str, folder: Path, matrix: NDArray[np.float32]
+) -> list[tuple[str, float, float, NDArray[np.float64]]]:
+    """The same of what compilers make of `model.txt`; one that does not work is named on the screen and left out."""
+    found = []
+    with tempfile.TemporaryDirectory() as scratch:
+        rows = Path(scratch) / "rows.npy"
+        np.save(rows, matrix)
+        for name in ("lleaves", "tl2cgen"):
+            command = [python, "-c", PEER, name, str(folder / "model.txt"), str(rows), str(ROUNDS)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                print(f"{name}: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+            else:
+                wall, cpu, scores = json.loads(done.stdout.splitlines()[-1])
+                found.append((f"compiled by {name}", wall, cpu, np.array(scores)))
+    return found
+
+
+TRAIN = """
+import resource, sys, time
+import numpy as np
+from pipeline.recommender.examples import Examples
+from pipeline.recommender.ranker.choice import ranker_class
+from pipeline.settings import Settings
+name, rows, columns, per = sys.argv[1], *map(int, sys.argv[2:5])
+random = np.random.default_rng(1)
+matrix = random.gamma(1.0, 3.0, (rows, columns)).astype(np.float32)
+label = (matrix[:, :5].sum(axis=1) + random.normal(0, 8, rows) > 27).astype(np.int8)
+settings = Settings()
+examples = Examples(matrix, label, np.full(rows // per, per, np.int32))
+training = settings.training.model_copy(update={"ranker": name})
+names = [f"f{at}" for at in range(columns)]
+cpu, wall = time.process_time(), time.perf_counter()
+ranker_class(name).fit(examples, names, training, seed=1, threads=settings.compute.threads)
+cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+peak = next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmHWM"))
+print(wall, cpu, peak / 1024, label.mean())
+"""
+
+
+def training(name: str, rows: int, columns: int) -> tuple[float, float, float]:
+    """Wall seconds, CPU seconds and peak MB of one fit in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN, name, str(rows), str(columns), str(ROWS_PER_ASKER)],
+        cwd=ROOT,
+        env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    wall, cpu, peak, _ = map(float, done.stdout.split())
+    return wall, cpu, peak
+
+
+def tables(arguments: argparse.Namespace) -> str:
+    import lightgbm
+
+    from pipeline.configuration import load_settings
+
+    settings = load_settings()
+    folder = settings.workspace.train(arguments.day)
+    booster = lightgbm.Booster(model_file=str(folder / "model.txt"))
+    matrix = rows_for(booster, CANDIDATES)
+    forms = own_forms(folder, matrix)
+    forms += compiled_forms(arguments.peers, folder, matrix) if arguments.peers else []
+    wanted = forms[0][3]
+    said = (
+        f"Measured on {dt.datetime.now(dt.UTC).date()}: {CANDIDATES} candidates, {booster.num_feature()} features,"
+        f" {booster.num_trees()} trees; one thread, median of {ROUNDS} rounds, on a shared machine."
+    )
+    peers = " --peers PYTHON" if arguments.peers else ""
+    command = f"scripts/bench/ranker.py{peers} --rankers {arguments.rankers} --sizes {arguments.sizes} --write"
+    lines = [
+        said,
+        f"Command: `.venv/bin/python {command}`",
+        "",
+        "| form | wall ms | CPU ms | greatest difference from LightGBM | same order |",
+        "|---|---:|---:|---:|---|",
+    ]
+    for name, wall, cpu, scores in forms:
+        same = "yes" if (np.argsort(-scores, kind="stable") == np.argsort(-wanted, kind="stable")).all() else "no"
+        lines.append(f"| {name} | {wall:.2f} | {cpu:.2f} | {np.abs(scores - wanted).max():.1e} | {same} |")
+    lines += ["", "| training | rows | wall seconds | CPU seconds | peak MB |", "|---|---:|---:|---:|---:|"]
+    for name in arguments.rankers.split(","):
+        for size in map(int, arguments.sizes.split(",")):
+            rows = size * arguments.rows // ROWS_PER_ASKER * ROWS_PER_ASKER
+            wall, cpu, peak = training(name, rows, booster.num_feature())
+            lines.append(f"| {name} | {rows:,} | {wall:.1f} | {cpu:.1f} | {peak:,.0f} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--day", type=dt.date.fromisoformat, default=dt.date(2017, 11, 5))
+    parser.add_argument("--rows", type=int, default=290_000, help="rows of examples of a default run")
+    parser.add_argument("--rankers", default="lightgbm,logistic,xgboost")
+    parser.add_argument("--sizes", default="1,10", help="times the default rows")
+    parser.add_argument("--peers", help="a Python with lightgbm, treelite, tl2cgen and lleaves")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
+    arguments = parser.parse_args()
+    text = tables(arguments)
+    print(text)
+    if arguments.write:
+        page = PAGE.read_text(encoding="utf-8")
+        head, tail = page.split(BEGIN)[0], page.split(END)[1]
+        PAGE.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
