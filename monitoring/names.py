@@ -41,6 +41,15 @@ FEATURE_FRESHNESS = Metric(
     "vitrine_feature_freshness_seconds", "gauge", "Seconds since the as-of time of the online vectors."
 )
 
+ONLINE_INFO = Metric(
+    "vitrine_online_store_info", "gauge", "1 for the version that readers see.", ("version", "feature_set")
+)
+ONLINE_VECTORS = Metric("vitrine_online_vectors", "gauge", "Users whose vectors the online store holds.")
+EXPOSURES = Metric(
+    "vitrine_exposures_total", "counter", "Answers for the exposure log: written, dropped or failed.", ("outcome",)
+)
+
+ONLINE_BYTES = Metric("vitrine_online_bytes_per_user", "gauge", "Bytes of a packed record, mean of the last sync.")
 STAGE_SECONDS = Metric("vitrine_stage_seconds", "gauge", "Seconds of a stage in the last run.", ("stage",))
 STAGE_ROWS = Metric("vitrine_stage_rows", "gauge", "Rows a stage wrote in the last run.", ("stage",))
 STAGE_MEMORY = Metric(
@@ -68,6 +77,9 @@ SERVING = (
     RELEASE_INFO,
     RELEASE_AGE,
     FEATURE_FRESHNESS,
+    ONLINE_INFO,
+    ONLINE_VECTORS,
+    EXPOSURES,
 )
-PIPELINE = (STAGE_SECONDS, STAGE_ROWS, STAGE_MEMORY, RUN_DAY, RUN_FINISHED, EVALUATION)
+PIPELINE = (ONLINE_BYTES, STAGE_SECONDS, STAGE_ROWS, STAGE_MEMORY, RUN_DAY, RUN_FINISHED, EVALUATION)
 QUALITY = (QUALITY_SCORE, QUALITY_MINIMUM, QUALITY_PART, QUALITY_EXPECTATIONS, QUALITY_DAY)

@@ -25,6 +25,8 @@ class Stage(Protocol):
     def seconds(self) -> float: ...
     @property
     def peak_memory_bytes(self) -> int: ...
+    @property
+    def counts(self) -> Mapping[str, float]: ...
 
 
 def write_metrics(
@@ -40,6 +42,8 @@ def write_metrics(
         gauge[names.STAGE_SECONDS.name].labels(stage.stage).set(stage.seconds)
         gauge[names.STAGE_ROWS.name].labels(stage.stage).set(stage.rows)
         gauge[names.STAGE_MEMORY.name].labels(stage.stage).set(stage.peak_memory_bytes)
+        if stage.stage == "sync":
+            gauge[names.ONLINE_BYTES.name].set(stage.counts["bytes"] / max(stage.rows, 1))
     for model, metrics in evaluation.items():
         for metric, value in metrics.items():
             gauge[names.EVALUATION.name].labels(model, metric).set(value)

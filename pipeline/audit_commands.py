@@ -16,11 +16,6 @@ app = typer.Typer(no_args_is_help=True, help="Checks of features on the archive.
 out = Console()
 
 
-@app.callback()
-def commands() -> None:
-    """Keep `leaks` a command of its own while it is the only one."""
-
-
 @app.command()
 def leaks(
     day: Annotated[
@@ -37,6 +32,30 @@ def leaks(
     except ValueError as error:
         raise SettingsError("--day", expected="a day as YYYY-MM-DD", found=repr(day), remedy="Name one.") from error
     out.print(f"{audit(chosen, settings)} features on {chosen}: none knows the future")
+
+
+@app.command()
+def skew(
+    day: Annotated[
+        str | None, typer.Option(help="YYYY-MM-DD, a day on which lists were given; default: the latest.")
+    ] = None,
+    requests: Annotated[int, typer.Option(min=1, help="At most so many requests are computed again.")] = 500,
+) -> None:
+    """Compare served feature vectors with those that training would make; exit code 1 when a feature differs."""
+    from pipeline.exposures import exposure_days
+    from pipeline.skew import audit_skew
+
+    settings = load_settings()
+    configure_logging(settings.log)
+    chosen = day or max(exposure_days(settings), default="")
+    try:
+        served_on = dt.date.fromisoformat(chosen)
+    except ValueError as error:
+        raise SettingsError("--day", expected="a day as YYYY-MM-DD", found=repr(day), remedy="Name one.") from error
+    found = audit_skew(served_on, settings, requests)
+    out.print(f"{found.rows} vectors served on {served_on}: every feature as training makes it, to the bit")
+    for why, count in found.aside.items():
+        out.print(f"{count} requests not compared: {why}", markup=False)
 
 
 def _last_day(day: dt.date | None, horizon: dt.timedelta) -> dt.date:

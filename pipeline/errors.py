@@ -41,6 +41,10 @@ class DataQualityError(DataContractError):
     """A day that keeps every contract and is still not good enough to learn from: names the worst parts."""
 
 
+class SkewError(PipelineError):
+    """Serving ranked by other values than training would have made."""
+
+
 class LeakError(PipelineError):
     """A feature knows what nobody could know when it is asked: names each and how it was found."""
 

@@ -16,6 +16,7 @@ from feature_store.schema import ANONYMOUS, EVENTS, ORDERS
 from pipeline.atomic import atomic_file, write_text
 from pipeline.errors import SettingsError
 from pipeline.evaluation.reporting import forget_examples
+from pipeline.exposures import forget_exposures
 from pipeline.forget_features import days_with, from_runs
 from pipeline.forget_releases import releases_with
 from pipeline.sources.archive import CLEAN, RAW, archive_lock, read_partition
@@ -103,6 +104,7 @@ def _erase(user: str, settings: Settings) -> Path:
     _write(path, [*earlier, receipt])
     receipt["removed"] |= from_runs(user, settings)
     receipt["removed"] |= {"examples in reports": forget_examples(settings)}
+    receipt["removed"] |= {"exposures": forget_exposures(user, settings)}
     receipt["removed"] |= {"online": _from_stores(user, settings), "spill": sweep_spill(settings.workspace.spill)}
     _write(path, [*earlier, receipt | {"finished": True}])
     return path
@@ -191,5 +193,7 @@ def _remains(releases: dict[str, dict[str, str]], settings: Settings) -> dict[st
     return {
         "releases": releases,
         "object_store": {name: {"at": url, "until": until[name]} for name, url in copies.items() if url is not None},
+        "exposures": f"what was answered in the {settings.exposures.flush_seconds:g} s before may still be written;"
+        " ask again afterwards",
         "aggregates": _AGGREGATES,
     }

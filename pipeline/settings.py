@@ -135,6 +135,23 @@ class OnlineHistory(_Section):
         return {kind: getattr(self, kind) for kind in EVENT_KINDS}
 
 
+class Exposures(_Section):
+    """The log of what was shown: from it one learns what a list earned, and whether serving and training agree."""
+
+    enabled: bool = True
+    folder: Path | None = None
+    """None: `exposures` in the work folder."""
+    vector_share: float = Field(0.01, ge=0, le=1)
+    """Share of the requests whose feature vectors are kept, with what is needed to compute them again: a list of 20
+    takes about 10 kB, any other 0.3 kB. `vitrine audit skew` wants some hundred lists a day."""
+    queue: int = Field(10_000, ge=1)
+    """Requests that wait to be written; of more the log knows only how many there were."""
+    flush_seconds: float = Field(30, gt=0)
+    """What a killed process may lose, and how long somebody just forgotten may still appear."""
+    largest_skew: float = Field(0.0, ge=0, le=1)
+    """Share of differing values of a feature above which `vitrine audit skew` fails."""
+
+
 class Serving(_Section):
     """The HTTP layer."""
 
@@ -238,6 +255,7 @@ class Settings(BaseSettings):
     evaluation: Evaluation = Evaluation()
     training: TrainingChoices = TrainingChoices()
     serving: Serving = Serving()
+    exposures: Exposures = Exposures()
     log: Logging = Logging()
     scenes: dict[str, Scene] = {}
     """`config/scenes.yaml`."""
@@ -257,6 +275,10 @@ class Settings(BaseSettings):
     @property
     def releases(self) -> Path:
         return self.releases_dir or self.workspace.releases
+
+    @property
+    def exposures_folder(self) -> Path:
+        return self.exposures.folder or self.workspace.exposures
 
     def staging(self, day: dt.date) -> Path:
         """Where the release of `day` is put together: beside the others, so that it can be renamed to one of them."""

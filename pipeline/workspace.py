@@ -73,6 +73,11 @@ class Workspace:
         return self.root / "audits"
 
     @property
+    def exposures(self) -> Path:
+        """What serving showed: `day=…/*.parquet`, days in UTC."""
+        return self.root / "exposures"
+
+    @property
     def spill(self) -> Path:
         """What does not fit into memory while it is computed."""
         return self.root / "spill"

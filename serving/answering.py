@@ -15,6 +15,7 @@ from serving.errors import NothingToServeError, UnknownSceneError
 from serving.fallback import NOTHING_LOADED, RECOMMEND_FAILED
 
 if TYPE_CHECKING:
+    from feature_store.online.store import Found
     from pipeline.recommender.release import Release
     from serving.releases import InUse
     from serving.schemas import RecommendRequest
@@ -26,10 +27,12 @@ _WITHOUT_STORE = 1
 
 @dataclass(frozen=True)
 class Listed:
-    """An answer and the release that gave it."""
+    """An answer, the release that gave it, and what was known of the asker (None: nothing)."""
 
     release: str
     answer: Answer
+    request: Request
+    known: Found | None = None
 
 
 async def answer(asked: RecommendRequest, service: Service) -> Listed:
@@ -60,8 +63,7 @@ async def _with_release(asked: RecommendRequest, in_use: InUse, service: Service
         )
     known, trouble = await service.lookup.find(asked.user_id)
     record = known.record if known else None
-    moment = asked_at(asked, release, service)
-    request = Request(asked.user_id, moment, asked.size, asked.scene, tuple(asked.exclude), asked.device)
+    request = _request(asked, asked_at(asked, release, service))
     try:
         found = await to_thread.run_sync(recommend, request, release, record, limiter=service.threads)
         reason = "" if found.items else "nothing to recommend"
@@ -72,7 +74,7 @@ async def _with_release(asked: RecommendRequest, in_use: InUse, service: Service
         found = in_use.popular.answer(asked.size, asked.exclude, RECOMMEND_FAILED, reason)
     elif trouble:
         found = replace(found, degrade_level=_WITHOUT_STORE, degrade_reason=trouble)
-    return Listed(release.name, found)
+    return Listed(release.name, found, request, known)
 
 
 def _without_release(asked: RecommendRequest, service: Service) -> Listed:
@@ -81,7 +83,13 @@ def _without_release(asked: RecommendRequest, service: Service) -> Listed:
         raise NothingToServeError(
             "serving", expected="a release", found="none that loads", remedy="Run the pipeline, or see `GET /health`."
         )
-    return Listed(popular.release, popular.answer(asked.size, asked.exclude, NOTHING_LOADED, "no release is loaded"))
+    found = popular.answer(asked.size, asked.exclude, NOTHING_LOADED, "no release is loaded")
+    moment = int(asked.time.timestamp()) if asked.time else int(time.time())
+    return Listed(popular.release, found, _request(asked, moment))
+
+
+def _request(asked: RecommendRequest, moment: int) -> Request:
+    return Request(asked.user_id, moment, asked.size, asked.scene, tuple(asked.exclude), asked.device)
 
 
 def asked_at(asked: RecommendRequest, release: Release, service: Service) -> int:

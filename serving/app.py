@@ -6,9 +6,11 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
+from anyio import to_thread
 from fastapi import FastAPI
 
 from serving.errors import add_error_handlers
+from serving.exposures import ExposureLog
 from serving.lookup import UserLookup, open_readers
 from serving.releases import ReleaseHolder
 from serving.routes import health, metrics, models, recommend
@@ -33,7 +35,8 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         lookup = UserLookup(open_readers(settings), telemetry)
         releases = ReleaseHolder(settings.releases, telemetry)
-        app.state.service = Service(settings, telemetry, releases, lookup)
+        exposures = ExposureLog(settings.exposures_folder, settings.exposures, telemetry)
+        app.state.service = Service(settings, telemetry, releases, lookup, exposures)
         watching = asyncio.create_task(releases.watch())
         try:
             yield
@@ -42,6 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
             with suppress(asyncio.CancelledError):
                 await watching
             await lookup.close()
+            await to_thread.run_sync(exposures.close)
 
     app = FastAPI(title="Vitrine", summary="A list of items for a user.", lifespan=lifespan)
     app.add_middleware(CountRequests, telemetry=telemetry)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fastapi import Request
 
     from pipeline.settings import Settings
+    from serving.exposures import ExposureLog
     from serving.lookup import UserLookup
     from serving.releases import ReleaseHolder
     from serving.telemetry import Telemetry
@@ -26,6 +27,7 @@ class Service:
     telemetry: Telemetry
     releases: ReleaseHolder
     lookup: UserLookup
+    exposures: ExposureLog
     threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_THREADS))
     started: float = field(default_factory=time.monotonic)
 

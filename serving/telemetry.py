@@ -26,6 +26,7 @@ class Telemetry:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside each, which nobody asks for
         self._registry = CollectorRegistry()
         self._metrics = {metric.name: _make(metric, self._registry) for metric in SERVING}
+        self._told: dict[str, dict[str, str]] = {}
 
     def count(self, metric: Metric, amount: float = 1, **labels: str) -> None:
         counter = self._labelled(metric, labels)
@@ -41,6 +42,14 @@ class Telemetry:
         gauge = self._labelled(metric, labels)
         assert isinstance(gauge, Gauge)  # noqa: S101 - as above
         gauge.set(value)
+
+    def replace(self, metric: Metric, **labels: str) -> None:
+        """Set the gauge to 1 for these labels, and to 0 for those it was told of before them."""
+        before = self._told.get(metric.name)
+        if before is not None and before != labels:
+            self.set(metric, 0, **before)
+        self._told[metric.name] = labels
+        self.set(metric, 1, **labels)
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format."""

@@ -67,6 +67,8 @@ class Answer:
     degrade_reason: str = ""
     ranking: Ranking | None = field(default=None, compare=False, repr=False)
     """What it was chosen from; none where nothing was ranked."""
+    vectors: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    """(items, features): what the ranker was told of each item shown; none where nothing was ranked."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,8 @@ def recommend(request: Request, release: Release, record: UserRecord | None) -> 
     kept = policy.allowed(offered.items, release.item_side.catalog, history, scene, request.exclude)
     items = offered.items[kept]
     scores = {name: column[kept] for name, column in offered.scores.items()}
-    rank = score(request, release, record.values if record else default_values(), history, items, scores)
+    matrix = describe(request, release, record.values if record else default_values(), history, items, scores)
+    rank = release.ranker.score(matrix, scene.worth)
     order = policy.arrange(items, rank, release.item_side.catalog, scene, request.size)
     catalog = release.item_side.catalog
     return Answer(
@@ -133,10 +136,11 @@ def recommend(request: Request, release: Release, record: UserRecord | None) -> 
             for at in order
         ),
         ranking=Ranking(items, rank),
+        vectors=matrix[order],
     )
 
 
-def score(
+def describe(
     request: Request,
     release: Release,
     values: NDArray[np.float32],
@@ -144,12 +148,11 @@ def score(
     items: NDArray[np.int32],
     recall: Mapping[str, NDArray[np.float32]],
 ) -> NDArray[np.float32]:
-    """The ranker's scores of `items` (n,) for one request."""
+    """The ranker's matrix (n, features) of `items` (n,) for one request."""
     asked_at, manifest = np.array([request.asked_at], np.int64), release.manifest
     context = context_of(
         asked_at, timezone=manifest.timezone, scene=request.scene, scenes=tuple(manifest.scenes), device=request.device
     )
     user_side = UserSide(values[None, :], history, asked_at, context)
     rows = Rows(np.zeros(len(items), np.int32), items, recall)
-    matrix = assemble(manifest.features, registry(), release.item_side, user_side, rows)
-    return release.ranker.score(matrix, release.scenes[request.scene].worth)
+    return assemble(manifest.features, registry(), release.item_side, user_side, rows)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from feature_store.errors import VitrineError
-from monitoring.names import FEATURE_FRESHNESS, RELEASE_AGE
+from monitoring.names import FEATURE_FRESHNESS, ONLINE_INFO, ONLINE_VECTORS, RELEASE_AGE
 from serving.answering import now
 from serving.service import Service, service_of
 
@@ -34,3 +34,5 @@ async def _measure_ages(service: Service) -> None:
         return
     if version is not None:
         service.telemetry.set(FEATURE_FRESHNESS, moment - version.as_of)
+        service.telemetry.set(ONLINE_VECTORS, version.users)
+        service.telemetry.replace(ONLINE_INFO, version=version.name, feature_set=version.feature_set)

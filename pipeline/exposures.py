@@ -1,0 +1,45 @@
+"""The exposure log as the pipeline reads it: what serving showed, a folder a day (`serving/exposures.py` writes it)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.atomic import atomic_file
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from pathlib import Path
+
+    from pipeline.settings import Settings
+
+
+def exposure_days(settings: Settings) -> list[str]:
+    """The days, as text, of which there is a log; ascending."""
+    return sorted(path.name.removeprefix("day=") for path in settings.exposures_folder.glob("day=*"))
+
+
+def exposures(day: dt.date, settings: Settings) -> pa.Table | None:
+    """What was shown on `day`, one row an item, the rows of a request together; None where nothing was."""
+    tables = [pq.ParquetFile(path).read() for path in _files(settings.exposures_folder, f"day={day}")]
+    return pa.concat_tables(tables) if tables else None
+
+
+def forget_exposures(user: str, settings: Settings) -> dict[str, int]:
+    """Take what was shown to a user out of the log: file -> rows that were theirs."""
+    removed = {}
+    for path in _files(settings.exposures_folder, "day=*"):
+        rows = pq.ParquetFile(path).read()
+        kept = rows.filter(pc.not_equal(rows["user_id"], user))
+        if len(kept) < len(rows):
+            with atomic_file(path) as aside:
+                pq.write_table(kept, aside, compression="gzip")
+            removed[str(path.relative_to(settings.exposures_folder))] = len(rows) - len(kept)
+    return removed
+
+
+def _files(folder: Path, day: str) -> list[Path]:
+    return sorted(folder.glob(f"{day}/[!.]*.parquet"))
