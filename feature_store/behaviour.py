@@ -18,6 +18,10 @@ LOOK_DAYS = 28
 """Days of behaviour that rates of looking and buying are of."""
 MIX_DAYS = 91
 """Days of purchases that a user's taste is of."""
+RETURN_DAYS = 90
+"""Days of purchases and refunds that rates of giving back are of: within those of a taste, so that a snapshot need
+read no more of the past for them.
+"""
 _EXACT = "decimal(38, 12)"
 """Floats are summed as decimals, whose sum does not depend on the order; n ln n needs its digits."""
 
@@ -40,6 +44,18 @@ class Looks(AsOf):
         did = (self.rows[what] * self.rows[whom]).sum()
         shop = self.rows[f"shop_{what}_of_{whom}"].max()
         return (did + prior_users * shop) / (users.nullif(0) + prior_users)
+
+
+class Returns(AsOf):
+    """What was bought or given back in the last 90 days: one row per item of a basket, of its latest moment.
+
+    `given_back` is 1 or 0; `shop_rate` is the whole shop's share.
+    """
+
+    def rate(self, prior_lines: float) -> Value:
+        """Share that was given back, as if `prior_lines` more had been as in the whole shop; none where none was."""
+        given = self.rows["given_back"].sum() + prior_lines * self.rows["shop_rate"].max()
+        return given / (self.rows.count() + prior_lines)
 
 
 class Mix(AsOf):
@@ -92,6 +108,21 @@ def looks(events: ir.Table, as_of: int) -> Looks:
         for what, whom in (("carted", "looked"), ("bought", "looked"), ("bought", "carted"))
     }
     return Looks(rows.mutate(**shares), as_of, reach=LOOK_DAYS)
+
+
+def returns(bought: ir.Table, refunds: ir.Table, as_of: int) -> Returns:
+    """Of purchases and refunds before the end of the day; what came back whole is among the refunds alone."""
+    import ibis
+
+    columns = ["user_id", "item_id", "category", "basket_id", "seconds"]
+    kept, given = (rows.select(*columns, given_back=ibis.literal(n)) for n, rows in enumerate((bought, refunds)))
+    lines = ibis.union(kept, given)
+    recent = lines.filter(lines["seconds"] >= as_of - RETURN_DAYS * SECONDS_PER_DAY)
+    rows = recent.group_by("user_id", "item_id", "category", "basket_id").aggregate(
+        seconds=recent["seconds"].max(), given_back=recent["given_back"].max()
+    )
+    shop_rate = rows["given_back"].mean().over(ibis.window())
+    return Returns(rows.mutate(shop_rate=shop_rate), as_of, reach=RETURN_DAYS)
 
 
 def mix(bought: ir.Table, group: str, as_of: int) -> Mix:

@@ -12,7 +12,7 @@ from feature_store.errors import ArchiveError
 from feature_store.eventlog import event_log
 from feature_store.partitions import partitions, span
 from feature_store.repeats import ever
-from feature_store.schema import EXPOSURE, PROMOTIONS, PURCHASE, TABLES
+from feature_store.schema import EXPOSURE, PROMOTIONS, PURCHASE, REFUND, TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,9 +46,9 @@ class Archive:
     With `day`, users and items are those known then, and partitions after it only add what was told late.
     With `past`, `events` are only those since it was rolled up; `ever` and `history` add it.
 
-    `events` carries its item's category. Every table carries `seconds`, the row's moment since 1970 UTC: when an event
-    happened, a price came into force, an item or a user came to be known, a promotion was planned; `starts` and `ends`
-    say when a promotion is in force.
+    `events` carries its item's category; what was given back is no event there but a row of `refunds`. Every table
+    carries `seconds`, the row's moment since 1970 UTC: when an event happened, a price came into force, an item or a
+    user came to be known, a promotion was planned; `starts` and `ends` say when a promotion is in force.
 
     Raises:
         ArchiveError: there is no partition, or one cannot be read (names it).
@@ -75,7 +75,8 @@ class Archive:
             self.prices = self._load("prices", moment="valid_from")
             self.promotions = self._promotions()
             category = ibis.coalesce(self.items["category"], "")
-            self.events = self._load("events", moment="time", beside=self.items.select("item_id", category=category))
+            told = self._load("events", moment="time", beside=self.items.select("item_id", category=category))
+            self.events, self.refunds = told.filter(told["kind"] != REFUND), told.filter(told["kind"] == REFUND)
         except BaseException:
             self.close()
             raise
@@ -203,7 +204,7 @@ class Archive:
         past = copy.copy(self)
         past.__dict__.pop("log", None)
         # Kept, not only filtered: a definition could undo a filter, and that is what an audit looks for.
-        for name in LATE_TABLES:
+        for name in (*LATE_TABLES, "refunds"):
             rows = getattr(self, name)
             setattr(past, name, self.engine.keep(f"{name}_before_{moment}", rows.filter(rows["seconds"] < moment)))
         return past

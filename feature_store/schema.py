@@ -24,6 +24,9 @@ ItemKey = np.int64
 PURCHASE = "purchase"
 EVENT_KINDS = ("purchase", "cart", "view", "click", "impression")
 """Kinds of event; the position in this tuple is the code in packed histories. Append, never reorder."""
+REFUND = "refund"
+"""A line that was given back, told by cleaning beside the kinds above: nobody's interest, so no history has it.
+`quantity` and `value` are the pieces and the money that came back."""
 
 ANONYMOUS = "visitor:"
 """Beginning of the user ids of visitors who never logged in; the table of users need not know them."""
@@ -154,7 +157,7 @@ EVENTS = Table(
     ("event_id",),
     {
         "event_id": _TEXT,
-        "kind": Column("text", note=f"one of {', '.join(EVENT_KINDS)}"),
+        "kind": Column("text", note=f"one of {', '.join(EVENT_KINDS)}, or {REFUND} in the clean archive"),
         "time": Column("time", note="when it happened"),
         "user_id": _TEXT,
         "item_id": _TEXT,

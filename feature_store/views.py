@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from feature_store.behaviour import Listed, looks, mix, shelf
+from feature_store.behaviour import Listed, looks, mix, returns, shelf
 from feature_store.errors import FeatureError
 from feature_store.registry import stored_features
 from feature_store.repeats import Ever, Gaps, Pairs
@@ -34,6 +34,7 @@ class Source(Protocol):
     prices: ir.Table
     promotions: ir.Table
     events: ir.Table
+    refunds: ir.Table
 
     def ever(self, as_of: int) -> Ever:
         """What was ever bought."""
@@ -71,6 +72,7 @@ class Views:
             "gaps": lambda: Gaps(self._ever.gaps, as_of),
             "category_mix": lambda: mix(self._bought, "category", as_of),
             "brand_mix": lambda: mix(self._with("brand", self._bought), "brand", as_of),
+            "returns": lambda: returns(self._bought, self._before(self.source.refunds), as_of),
             "looks": lambda: looks(self._events, as_of),
             "events": lambda: AsOf(self._events, as_of),
             "prices": lambda: Prices(self._before(self.source.prices), as_of),
@@ -159,7 +161,7 @@ class _NoRows:
         for name in ("items", "prices", "events"):
             columns = {column: types[spec.type] for column, spec in TABLES[name].columns.items()}
             setattr(self, name, ibis.table({**columns, "seconds": "int64"}, name=name))
-        self.events = self.events.mutate(category=ibis.literal(""))
+        self.events = self.refunds = self.events.mutate(category=ibis.literal(""))
         moments = dict.fromkeys(("seconds", "starts", "ends"), "int64")
         self.promotions = ibis.table(
             {"item_id": "string", "kind": "string", "reach": "float64", **moments}, "promotions"
@@ -168,6 +170,7 @@ class _NoRows:
     items: ir.Table
     prices: ir.Table
     events: ir.Table
+    refunds: ir.Table
 
     def ever(self, as_of: int) -> Ever:  # noqa: ARG002 - as an archive's
         import ibis

@@ -103,21 +103,21 @@ def _refunds(raw: RawArchive, line_days: pd.DataFrame) -> Refunds:
     days = raw.read(REFUNDS.name, raw.known[REFUNDS.name])
     if not days:
         return no_refunds()
-    newest = pa.concat_tables(days.values()).to_pandas().drop_duplicates("refund_id", keep="last")
-    whole = newest.loc[newest["line_number"].isna(), "order_id"]
-    return sum_refunds(newest, _order_amounts(raw, line_days[line_days["order_id"].isin(whole)]))
+    refunds = with_partition_day(pa.concat_tables(days.values()).to_pandas(), days)
+    newest = refunds.drop_duplicates("refund_id", keep="last")
+    return sum_refunds(newest, _bought(raw, line_days[line_days["order_id"].isin(newest["order_id"])]))
 
 
-def _order_amounts(raw: RawArchive, line_days: pd.DataFrame) -> pd.DataFrame:
-    """What each of these orders cost, by the newest versions of its lines."""
-    ids, columns = pa.array(line_days["order_id"], pa.string()), ["order_id", "line_number", "amount"]
+def _bought(raw: RawArchive, line_days: pd.DataFrame) -> pd.DataFrame:
+    """The newest versions of the lines of these orders."""
+    ids = pa.array(line_days["order_id"], pa.string())
+    columns = ["order_id", "line_number", "item_id", "quantity", "amount"]
     days = raw.read(ORDER_ITEMS.name, sorted(_days(line_days["partition_day"])), columns)
     kept = [rows.filter(pc.is_in(rows["order_id"], value_set=ids)) for rows in days.values()]
     empty = arrow_schema(ORDER_ITEMS).empty_table().select(columns)
     lines = pa.concat_tables([empty, *kept]).to_pandas()
-    newest = lines.drop_duplicates(["order_id", "line_number"], keep="last")
-    amounts: pd.DataFrame = newest[newest["amount"] > 0].groupby("order_id")[["amount"]].sum().reset_index()
-    return amounts
+    newest: pd.DataFrame = lines.drop_duplicates(["order_id", "line_number"], keep="last")
+    return newest
 
 
 def _line_days(raw: RawArchive) -> pd.DataFrame:
@@ -141,7 +141,7 @@ def _newest_lines(raw: RawArchive, line_days: pd.DataFrame) -> pd.DataFrame:
 def changed_behind(work: Work, raw: RawArchive, lookups: Lookups, ledger: Ledger) -> Work:
     """Days cleaned before that must be cleaned again, because rows of the days in `work` say something new about them:
     a newer version of an order or a line, an order that its lines waited for, an item that was unknown or moved,
-    a user whose events waited;
+    a user whose events waited, a newer version of a refund;
     or because rows that they speak of are gone from the shop.
     """
     again: Work = {name: set() for name in MAPPABLE_TABLES}
@@ -159,6 +159,9 @@ def changed_behind(work: Work, raw: RawArchive, lookups: Lookups, ledger: Ledger
     index = lookups.line_days
     again[ORDER_ITEMS.name] |= _days(index.loc[index["order_id"].isin(by_order), "partition_day"])
     again[ORDERS.name] |= _holding(raw, ORDERS.name, "order_id", orders, set(cleaned[ORDERS.name]))
+    told, refunds = set(cleaned[EVENTS.name]), _ids(raw, REFUNDS.name, "refund_id", work)
+    again[EVENTS.name] |= _holding(raw, REFUNDS.name, "order_id", by_order, told)
+    again[EVENTS.name] |= _holding(raw, REFUNDS.name, "refund_id", refunds, told)
     items = _ids(raw, ITEMS.name, "item_id", work)
     of_items = (ORDER_ITEMS.name, PRICES.name, PROMOTIONS.name, EVENTS.name)
     for name in of_items:

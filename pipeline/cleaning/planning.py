@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 from typing import TYPE_CHECKING
 
-from feature_store.schema import EVENTS, MAPPABLE_TABLES, ORDER_ITEMS
+from feature_store.schema import EVENTS, MAPPABLE_TABLES, ORDER_ITEMS, REFUNDS
 from pipeline.cleaning.history import bounds_made_from
 from pipeline.cleaning.quarantine import lost_days
 from pipeline.cleaning.rules import VERSION
@@ -35,8 +35,8 @@ def days_to_clean(ledger: Ledger, raw: RawArchive, made_from: Names, settings: S
 
 
 def together(work: Work, raw: RawArchive) -> Work:
-    """Order lines and events of one day are made at once, because purchases are both."""
-    days = work[ORDER_ITEMS.name] | work[EVENTS.name]
+    """Order lines, refunds and events of one day are made at once, because purchases and returns are events too."""
+    days = work[ORDER_ITEMS.name] | work[EVENTS.name] | work[REFUNDS.name]
     return {**work, ORDER_ITEMS.name: days & set(raw.known[ORDER_ITEMS.name]), EVENTS.name: days}
 
 
@@ -52,10 +52,9 @@ def names_of_input(raw: RawArchive, settings: Settings, last_day: dt.date) -> Na
             for day, partition in partitions.items()
             if day <= last_day
         }
-    lines, events = names[ORDER_ITEMS.name], names[EVENTS.name]
-    names[EVENTS.name] = {
-        day: _digest(lines.get(day, ""), events.get(day, "")) for day in sorted(lines.keys() | events.keys())
-    }
+    parts = [names[name] for name in (ORDER_ITEMS.name, REFUNDS.name, EVENTS.name)]
+    days = sorted(set().union(*parts))
+    names[EVENTS.name] = {day: _digest(*(part.get(day, "") for part in parts)) for day in days}
     return names
 
 

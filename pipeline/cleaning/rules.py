@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     Find = Callable[[Table, pd.DataFrame, Facts], Mask]
 
-VERSION = 5
+VERSION = 6
 """Raise it when a rule changes what it does: partitions cleaned by another version are cleaned again."""
 
 

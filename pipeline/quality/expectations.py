@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from feature_store.schema import EVENT_KINDS, MAPPABLE_TABLES, PROMOTION_KINDS
-from pipeline.quality.rules import EARLIEST, VALUE_RULES
+from feature_store.schema import MAPPABLE_TABLES, PROMOTION_KINDS
+from pipeline.quality.rules import CLEAN_KINDS, EARLIEST, VALUE_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,7 @@ def _kind_of(rule: str, day: dt.date) -> tuple[str, dict[str, Any]]:
         "not_negative": (between, {"min_value": 0}),
         "filled": ("ExpectColumnValueLengthsToBeBetween", {"min_value": 1}),
         "flag": ("ExpectColumnValuesToBeInSet", {"value_set": [0, 1]}),
-        "known_kind": ("ExpectColumnValuesToBeInSet", {"value_set": list(EVENT_KINDS)}),
+        "known_kind": ("ExpectColumnValuesToBeInSet", {"value_set": list(CLEAN_KINDS)}),
         "known_promotion": ("ExpectColumnValuesToBeInSet", {"value_set": list(PROMOTION_KINDS)}),
         "share": (between, {"min_value": 0, "strict_min": True, "max_value": 1}),
         "in_partition": (between, {"min_value": start, "max_value": end, "strict_max": True}),

@@ -17,6 +17,7 @@ from feature_store.schema import (
     PRICES,
     PROMOTION_KINDS,
     PROMOTIONS,
+    REFUND,
     REFUNDS,
     USERS,
 )
@@ -45,7 +46,8 @@ POSITIVE = ValueRule("positive", "more than 0", lambda values, _day: values > 0)
 NOT_NEGATIVE = ValueRule("not_negative", "0 or more", lambda values, _day: values >= 0)
 FILLED = ValueRule("filled", "not empty", lambda values, _day: values.str.len() > 0)
 FLAG = ValueRule("flag", "0 or 1", lambda values, _day: values.isin((0, 1)))
-KIND = ValueRule("known_kind", f"one of {', '.join(EVENT_KINDS)}", lambda values, _day: values.isin(EVENT_KINDS))
+CLEAN_KINDS = (*EVENT_KINDS, REFUND)
+KIND = ValueRule("known_kind", f"one of {', '.join(CLEAN_KINDS)}", lambda values, _day: values.isin(CLEAN_KINDS))
 PROMOTION_KIND = ValueRule(
     "known_promotion", f"one of {', '.join(PROMOTION_KINDS)}", lambda values, _day: values.isin(PROMOTION_KINDS)
 )

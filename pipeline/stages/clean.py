@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from feature_store.errors import ArchiveError
-from feature_store.schema import EVENTS, MAPPABLE_TABLES, ORDER_ITEMS, ORDERS, SOURCE_TABLES, TABLES
+from feature_store.schema import EVENTS, MAPPABLE_TABLES, ORDER_ITEMS, ORDERS, REFUNDS, SOURCE_TABLES, TABLES
 from pipeline.atomic import sweep, write_text
 from pipeline.cleaning.cleaner import Cleaned, DataCleaner, apply_rules, purchases, rows_per_day, split_days
 from pipeline.cleaning.contract_rules import all_rules, quarantining
@@ -20,6 +20,7 @@ from pipeline.cleaning.lookups import Work, changed_behind, read_lookups, with_b
 from pipeline.cleaning.planning import Names, days_to_clean, names_of_input, together
 from pipeline.cleaning.quarantine import COUNT, write_quarantine
 from pipeline.cleaning.raw_archive import RawArchive
+from pipeline.cleaning.refunds import refund_events
 from pipeline.cleaning.report import bounds_report, cleaning_page, cleaning_report
 from pipeline.progress import track
 from pipeline.sources.archive import CLEAN, archive_lock, write_partitions
@@ -119,7 +120,7 @@ def _blocks(days: list[dt.date]) -> list[list[dt.date]]:
 
 
 def _clean_block(cleaner: DataCleaner, raw: RawArchive, name: str, days: list[dt.date], settings: Settings) -> Written:
-    """A block of days of one table; order lines become events too, beside those that the shop wrote itself."""
+    """A block of days of one table; order lines and refunds become events too, beside those that the shop wrote."""
     if name != ORDER_ITEMS.name:
         return {name: _write(name, cleaner.clean(name, raw.read(name, days)), days, settings)}
     written: Written = {}
@@ -127,24 +128,29 @@ def _clean_block(cleaner: DataCleaner, raw: RawArchive, name: str, days: list[dt
     if of_lines := [day for day in days if day in raw.known[name]]:
         lines = cleaner.clean(name, raw.read(name, of_lines))
         written[name] = _write(name, lines, of_lines, settings)
-        parts.append(_purchases(cleaner, lines, of_lines, settings))
+        parts.append(_as_events(purchases(lines.frame, cleaner.facts), "purchases", cleaner, of_lines, settings))
+    if of_refunds := [day for day in days if day in raw.known[REFUNDS.name]]:
+        refunds = cleaner.clean(REFUNDS.name, raw.read(REFUNDS.name, of_refunds))
+        parts.append(_as_events(refund_events(refunds.frame, cleaner.facts), "refunds", cleaner, of_refunds, settings))
     if of_events := [day for day in days if day in raw.known[EVENTS.name]]:
         parts.append(cleaner.clean(EVENTS.name, raw.read(EVENTS.name, of_events)))
     written[EVENTS.name] = _write(EVENTS.name, _joined(parts, days), days, settings)
     return written
 
 
-def _purchases(cleaner: DataCleaner, lines: Cleaned, days: list[dt.date], settings: Settings) -> Cleaned:
-    """Clean lines as events; rows that the contract of events sets aside are counted like those of any other."""
-    bought, rules = purchases(lines.frame, cleaner.facts), quarantining(settings.quality.actions)[EVENTS.name]
-    kept = apply_rules(EVENTS, rules, bought, days, cleaner.facts)
-    counts = rows_per_day(kept.frame, days, "purchases")
+def _as_events(
+    frame: pd.DataFrame, what: str, cleaner: DataCleaner, days: list[dt.date], settings: Settings
+) -> Cleaned:
+    """Events that cleaning made; those that the contract of events sets aside are counted like rows of any other."""
+    rules = quarantining(settings.quality.actions)[EVENTS.name]
+    kept = apply_rules(EVENTS, rules, frame, days, cleaner.facts)
+    counts = rows_per_day(kept.frame, days, what)
     held = {day: {rule.name: kept.counts[day][rule.name] for rule in rules} for day in days}
     return dataclasses.replace(kept, counts={day: {**counts[day], **held[day]} for day in days})
 
 
 def _joined(parts: list[Cleaned], days: list[dt.date]) -> Cleaned:
-    """Purchases and other events of the same days as one table, purchases of a day first."""
+    """Purchases, returns and other events of the same days as one table, purchases of a day first."""
     if len(parts) == 1:
         return parts[0]
     frames = [part.frame[[*EVENTS.columns, "partition_day"]] for part in parts]

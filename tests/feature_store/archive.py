@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from feature_store.engine.duckdb import DuckDb
 from feature_store.offline import Archive, end_of_day
-from feature_store.schema import EXPOSURE, TABLES
+from feature_store.schema import EXPOSURE, REFUND, TABLES
 from feature_store.snapshot import arrays_of, compute_snapshot
 
 if TYPE_CHECKING:
@@ -147,7 +147,14 @@ def random_shop(seed: int, *, users: int = 30, items: int = 60, baskets: int = 4
             )
     for _ in range(baskets // 4):
         shop.visits += _visit(random, f"user {random.integers(users)}", random.choice([0.0, random.random() * 100]))
+    shop.visits += [_given_back(line) for line in shop.events[:: 1 + len(shop.events) // 90]]
     return shop
+
+
+def _given_back(line: Row) -> Row:
+    """On the day after."""
+    time = min(line["time"] + dt.timedelta(days=1), moment(0.001))
+    return line | {"event_id": f"refund:{line['event_id']}", "kind": REFUND, "time": time, "updated_at": time}
 
 
 def _visit(random: np.random.Generator, who: str, days_ago: float) -> list[Row]:

@@ -78,7 +78,7 @@ def test_events_since_then_are_read_alone(tmp_path) -> None:
     )
     past = rolled_up(clean, MONDAY)
     archive = open_archive(clean, past)
-    assert archive.frame(archive.events.count().as_table()).to_pylist() == [{"CountStar(events)": 1}]
+    assert archive.frame(archive.events).num_rows == 1
     ((row,), gaps, log) = known(archive)
     assert (row["baskets"], row["last"] - row["first"]) == (3, 99 * DAY)
     assert sorted(gap["gap"] / DAY for gap in gaps) == [39.5, 59.5]

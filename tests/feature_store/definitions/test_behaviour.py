@@ -10,8 +10,10 @@ from collections import Counter, defaultdict
 import pytest
 
 from feature_store.definitions.conversion import PRIOR_USERS
+from feature_store.definitions.returns import PRIOR_LINES
 from feature_store.matrix import stored_positions
 from feature_store.registry import registry
+from feature_store.schema import REFUND
 from tests.feature_store.archive import Shop, event, item, known, open_shop, price
 
 MONTH, QUARTER = 28, 91
@@ -173,3 +175,32 @@ def test_age_and_the_place_of_a_price_on_its_shelf(tmp_path) -> None:
         "bread": [2, 0],
         "soap": [300, 0.5],
     }
+
+
+def test_what_comes_back_of_an_item_and_of_a_user(tmp_path) -> None:
+    """Two of five lines came back: one of which a part came back counts once, and one of long ago does not."""
+    parted = {"basket_id": "parted"}
+    shop = Shop(
+        events=[
+            *(event("anna", "milk", 10), event("anna", "milk", 80), event("bert", "bread", 5)),
+            *(event("bert", "milk", 30, **parted), event("bert", "soap", 500)),
+        ],
+        visits=[
+            event("bert", "milk", 20, kind=REFUND, **parted),
+            event("anna", "bread", 3, kind=REFUND, basket_id="whole"),
+            event("anna", "soap", 400, kind=REFUND, basket_id="long ago"),
+        ],
+    )
+    archive = open_shop(shop, tmp_path)
+    snapshot, history = known(archive)
+    archive.close()
+    assert len(history.kind) == len(shop.events), "a refund is nobody's interest"
+    names = ("item_refund_rate_90d", "user_refund_rate_90d")
+    of_item, of_user = (stored_positions(registry())[name] for name in names)
+    rows = snapshot.item_side.catalog.rows_of_ids(["milk", "bread", "soap"])
+
+    def rate(given, lines):
+        return pytest.approx((given + PRIOR_LINES * 2 / 5) / (lines + PRIOR_LINES))
+
+    assert snapshot.item_side.items[rows, of_item].tolist() == [rate(1, 3), rate(1, 2), 0]
+    assert snapshot.user_values[:, of_user].tolist() == [rate(1, 3), rate(1, 2)]

@@ -9,7 +9,7 @@ import pytest
 from feature_store.schema import EVENTS, MAPPABLE_TABLES, ORDERS, SOURCE_TABLES
 from pipeline.cleaning.cleaner import DataCleaner, purchases, split_days, with_partition_day
 from pipeline.cleaning.facts import build_facts
-from pipeline.cleaning.refunds import sum_refunds
+from pipeline.cleaning.refunds import refund_events, sum_refunds
 from pipeline.cleaning.rules import RULES
 from pipeline.cleaning.times import repair_times
 from pipeline.settings import Clean
@@ -74,6 +74,7 @@ def cleaner(
     clean=CLEAN,
     internal=(),
     refunds=(),
+    bought=({"amount": 12.0},),
 ):
     days = {DAY: table("orders", *orders)}
     frame = repair_times(ORDERS, with_partition_day(days[DAY].to_pandas(), days))
@@ -85,11 +86,14 @@ def cleaner(
         clean,
         internal_users=frozenset(internal),
         user_ids=pa.array(["u", "staff", *map(str, range(10))]),
-        refunds=sum_refunds(
-            table("refunds", *refunds).to_pandas(), pd.DataFrame({"order_id": ["o"], "amount": [12.0]})
-        ),
+        refunds=sum_refunds(refund_frame(*refunds), table("order_items", *bought).to_pandas()),
     )
     return DataCleaner(facts)
+
+
+def refund_frame(*refunds):
+    days = {DAY: table("refunds", *refunds)}
+    return with_partition_day(days[DAY].to_pandas(), days)
 
 
 def clean(name, *rows, by=None):
@@ -362,3 +366,29 @@ def test_events_of_logins_that_nobody_has_wait_unless_the_shop_keeps_them_and_vi
     assert did == {"unknown_users": 1}
     frame, did = clean("events", *rows, by=cleaner(clean=Clean(unknown_users="keep")))
     assert (len(frame), did) == (3, {})
+
+
+BOUGHT = ({"amount": 6.0}, {"line_number": 2, "item_id": "petrol", "amount": 4.0}, {"line_number": 3, "amount": 2.0})
+
+
+def given(*refunds, **facts):
+    """(line, pieces, money) of what came back."""
+    told = refund_events(refund_frame(*refunds), cleaner(refunds=refunds, bought=BOUGHT, **facts).facts)
+    lines = [int(each.rpartition(":")[2]) for each in told["event_id"]]
+    return list(zip(lines, told["quantity"], told["value"], strict=True))
+
+
+def test_a_refund_names_its_pieces_or_they_follow_the_money():
+    assert given({"amount": 3.0}) == [(1, 1.0, 3.0)]
+    assert given({"amount": 0.1, "quantity": 2.0}) == [(1, 2.0, 0.1)]
+
+
+def test_a_refund_of_an_order_gives_back_its_articles_in_proportion():
+    assert given({"amount": 6.0, "line_number": None}) == [(1, 1.0, 3.0), (3, 1.0, 1.0)]
+
+
+@pytest.mark.parametrize(
+    "facts", [{"internal": ["u"]}, {"orders": [{"status": "cancelled"}]}, {"orders": [{"order_id": "x"}]}]
+)
+def test_what_nobody_bought_nobody_gave_back(facts):
+    assert given({}, **facts) == []

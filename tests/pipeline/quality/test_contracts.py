@@ -70,7 +70,7 @@ BAD_VALUES = {
     "1990-01-01 or later": dt.datetime(1989, 12, 31, tzinfo=dt.UTC),
     "more than 0 and at most 1": 1.5,
     "one of advertised, displayed": "hidden",
-    "one of purchase, cart, view, click, impression": "theft",
+    "one of purchase, cart, view, click, impression, refund": "theft",
 }
 
 

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from feature_store.errors import ArchiveError
-from feature_store.schema import EVENTS, MAPPABLE_TABLES, REFUNDS, TABLES
+from feature_store.schema import EVENTS, MAPPABLE_TABLES, PURCHASE, REFUND, REFUNDS, TABLES
 from pipeline.cleaning.quarantine import quarantine_file
 from pipeline.settings import Clean
 from pipeline.sources.archive import CLEAN, RAW, partition_file, write_partitions
@@ -225,19 +225,55 @@ def archive_raw(made, name, day, *new):
         ledger.record_partitions(RAW, name, write_partitions(made.workspace, RAW, name, days))
 
 
+def purchased(made):
+    return [event for event in rows(made, "events") if event["kind"] == PURCHASE]
+
+
 def test_a_refund_that_comes_later_takes_its_money_off_the_line(archive):
     order_id, number = line(archive)
     event_id = f"{order_id}:{number}"
-    before = {event["event_id"]: event["value"] for event in rows(archive, "events")}
+    before = {event["event_id"]: event["value"] for event in purchased(archive)}
     refund = {"order_id": order_id, "line_number": number, "quantity": None, "amount": before[event_id] / 2}
     archive_raw(archive, REFUNDS.name, DAY, {"refund_id": "half", **refund})
     clean(DAY, archive)
-    after = {event["event_id"]: event["value"] for event in rows(archive, "events")}
+    after = {event["event_id"]: event["value"] for event in purchased(archive)}
     assert after == {**before, event_id: pytest.approx(before[event_id] / 2)}
     archive_raw(archive, REFUNDS.name, DAY, {"refund_id": "half", **refund}, {"refund_id": "rest", **refund})
     clean(DAY, archive)
-    assert {event["event_id"] for event in rows(archive, "events")} == set(before) - {event_id}
+    assert {event["event_id"] for event in purchased(archive)} == set(before) - {event_id}
     assert rule(archive, "order_items", "refunded") == 1
+
+
+def returned(made):
+    return [event for event in rows(made, "events") if event["kind"] == REFUND]
+
+
+def test_what_came_back_is_an_event_of_the_refunds_own_time(archive):
+    order_id, number = line(archive)
+    (bought,) = [each for each in purchased(archive) if each["event_id"] == f"{order_id}:{number}"]
+    refund = {"order_id": order_id, "line_number": number, "quantity": None, "amount": bought["value"]}
+    archive_raw(
+        archive, REFUNDS.name, NEXT, {"refund_id": "r", **refund}, {"refund_id": "strange", **refund, "order_id": "?"}
+    )
+    clean(DAY, archive)
+    (told,) = returned(archive)
+    assert told["time"].date() == NEXT
+    names = ("user_id", "item_id", "basket_id", "quantity", "value")
+    assert [told[name] for name in names] == [bought[name] for name in names]
+    before = archive_of(archive)
+    clean(DAY, archive)
+    assert archive_of(archive) == before
+
+
+def test_a_refund_that_was_taken_back_is_an_event_no_more(archive):
+    order_id, number = line(archive)
+    refund = {"refund_id": "r", "order_id": order_id, "line_number": number, "quantity": 1.0}
+    archive_raw(archive, REFUNDS.name, DAY, {**refund, "amount": 0.5})
+    clean(DAY, archive)
+    assert len(returned(archive)) == 1
+    archive_raw(archive, REFUNDS.name, NEXT, {**refund, "amount": 0.0})
+    clean(DAY, archive)
+    assert returned(archive) == []
 
 
 def test_events_that_the_shop_writes_stand_beside_purchases(archive):
