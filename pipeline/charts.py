@@ -16,7 +16,9 @@ WIDTH, HEIGHT, BAR = 640, 280, 22
 _LEFT, _RIGHT, _TOP, _BOTTOM, _NAME = 60, 16, 28, 34, 210
 _COLOURS = 4
 _TICKS = 4
-_CHARACTERS = 32
+_MOST_PLACES = 8
+"""Points below which their places are told; of more, ticks at even distances."""
+_CHARACTERS = 28
 """Of a name beside a bar; the rest is in its tooltip."""
 
 
@@ -40,7 +42,7 @@ def line_chart(lines: Mapping[str, Points], *, x: str, y: str, diagonal: bool = 
     if not points:
         return ""
     left, right = min(at for at, _ in points), max(at for at, _ in points)
-    top = _nice(max(value for _, value in points))
+    top = _nice(max([value for _, value in points] + [right] * diagonal))
     across, up = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
 
     def place(at: float, value: float) -> tuple[float, float]:
@@ -53,7 +55,9 @@ def line_chart(lines: Mapping[str, Points], *, x: str, y: str, diagonal: bool = 
         parts.append(f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{height:.1f}" y2="{height:.1f}"/>')
         parts.append(_text(_LEFT - 6, height + 4, f"{level:.3g}", anchor="end"))
     places = sorted({at for at, _ in points})
-    parts += [_text(place(at, 0)[0], HEIGHT - _BOTTOM + 16, f"{at:g}", anchor="middle") for at in places]
+    if len(places) > _MOST_PLACES:
+        places = [left + (right - left) * number / _TICKS for number in range(_TICKS + 1)]
+    parts += [_text(place(at, 0)[0], HEIGHT - _BOTTOM + 16, f"{at:.3g}", anchor="middle") for at in places]
     if diagonal:
         (x1, y1), (x2, y2) = place(left, left), place(right, right)
         parts.append(f'<line class="axis" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.charts import Bar, bar_chart, line_chart
@@ -34,16 +35,27 @@ FEATURES = 25
 NONE = "-"
 
 
+@dataclass(frozen=True)
+class Ranker:
+    """What training wrote beside the ranker. importance: feature -> share; explanation, calibration: as in their files,
+    empty where there is none.
+    """
+
+    importance: Mapping[str, float]
+    explanation: Mapping[str, Any]
+    calibration: Mapping[str, Any]
+
+
 def report_page(
     report: Report,
     *,
     examples: Sequence[Mapping[str, Any]],
     business: Mapping[str, Any],
-    importance: Mapping[str, float],
+    ranker: Ranker,
     release: str | None,
     decision: Mapping[str, Any] | None,
 ) -> str:
-    """The page of an evaluation (metrics.json). `importance`: feature -> share; `release`: its name once published."""
+    """The page of an evaluation (metrics.json). `release`: its name once published."""
     first, last = report["judged"]
     says = (
         f"{report['users']:,} users with purchases before {first} who bought again up to {last}; each was asked by the"
@@ -59,7 +71,9 @@ def report_page(
         *((f"By {column} of users", _groups(values)) for column, values in report.get("segments", {}).items()),
         (f"Recommendation slots, {business.get('from')} to {business.get('to')}", _business(business)),
         ("Where listed items came from", _sources(report.get("sources", {}))),
-        ("What the ranker looks at", _importance(importance)),
+        ("What the ranker looks at", _importance(ranker.importance)),
+        ("What moves a score", _contributions(ranker.explanation)),
+        ("How far a score is a probability", _calibration(ranker.calibration)),
         ("Examples", "".join(_example(each) for each in examples)),
     ]
     return page(f"Evaluation, {report['day']}", says, _tiles(report, decision), [part for part in parts if part[1]])
@@ -165,6 +179,34 @@ def _importance(importance: Mapping[str, float]) -> str:
     rest = sum(importance.values()) - sum(value for _, value in top)
     return bar_chart([Bar(name, value) for name, value in top], says="share of the gain by feature") + _says(
         f"Share of the gain of all splits; the other {len(importance) - len(top)} features have {rest:.1%} together."
+    )
+
+
+def _contributions(explanation: Mapping[str, Any]) -> str:
+    """SHAP values: the features that move scores most, and which way."""
+    told = list(explanation.get("features", {}).items())[:FEATURES]
+    rows = [
+        [name, _value(each["size"]), *(_band(band) for band in (each["bands"][0], each["bands"][-1]))]
+        for name, each in told
+        if each["bands"]
+    ]
+    says = f"SHAP values of {explanation.get('rows', 0):,} rows: what each feature adds to a row's score in the mean."
+    head = ["feature", "mean size", "the fifth of lowest values adds", "the fifth of highest values adds"]
+    return _says(says) + table(head, rows) if rows else ""
+
+
+def _band(band: Mapping[str, float]) -> str:
+    return f"{band['contribution']:+.4g} (around {band['value']:.4g})"
+
+
+def _calibration(calibration: Mapping[str, Any]) -> str:
+    if not calibration:
+        return ""
+    points = [(each["expected"], each["happened"]) for each in calibration["reliability"]]
+    chart = line_chart({"bought": points}, x="expected probability", y="part that was bought", diagonal=True)
+    return chart + _says(
+        f"By {calibration['method']} on rows that the ranker was not trained on; on the straight line what was expected"
+        f" happened. The mean distance from it is {calibration['expected_calibration_error']:.4g}."
     )
 
 

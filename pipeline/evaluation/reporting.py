@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pipeline.atomic import write_text
-from pipeline.evaluation.report import report_page
+from pipeline.evaluation.report import Ranker, report_page
 from pipeline.recommender import release as releases
 
 if TYPE_CHECKING:
@@ -21,12 +21,16 @@ METRICS, EXAMPLES, BUSINESS, REPORT = "metrics.json", "examples.json", "business
 def write_report(day: dt.date, settings: Settings) -> Path:
     """The report of the evaluation of `day`, with the gate's decision once there is one."""
     folder = settings.workspace.evaluation(day)
-    name = release_of(day, settings)
+    name, train = release_of(day, settings), settings.workspace.train(day)
     page = report_page(
         _read(folder / METRICS, {}),
         examples=_read(folder / EXAMPLES, []),
         business=_read(folder / BUSINESS, {}),
-        importance=_read(settings.workspace.train(day) / "schema.json", {}).get("importance", {}),
+        ranker=Ranker(
+            _read(train / "schema.json", {}).get("importance", {}),
+            _read(train / "explanation.json", {}),
+            _read(train / "calibration.json", None) or {},
+        ),
         release=name,
         decision=releases.read_decision(settings.releases / name) if name else None,
     )

@@ -12,7 +12,7 @@ from pipeline.evaluation.contenders import Asked
 from pipeline.evaluation.examples import examples_of
 from pipeline.evaluation.gate import Decision, Finding
 from pipeline.evaluation.judgement import Truth, sources_of
-from pipeline.evaluation.report import report_page
+from pipeline.evaluation.report import Ranker, report_page
 from pipeline.evaluation.reporting import forget_examples, write_report
 from tests.pages import Page
 
@@ -53,11 +53,23 @@ EARNED = {"impressions": 2000, "users": 3, "clicks": 1, "purchases": 0, "gmv": 0
 BUSINESS = {"from": "a", "to": "b", "attribution_hours": 24, "all": EARNED, "by": {"slot": {HOSTILE: EARNED}}}
 
 
+BAND = {"value": 2.0, "contribution": -0.25}
+RANKER = Ranker(
+    {HOSTILE: 0.6, "a": 0.4},
+    {"rows": 9, "features": {HOSTILE: {"size": 0.3, "bands": [BAND, BAND]}}},
+    {
+        "method": "isotonic",
+        "expected_calibration_error": 0.0123,
+        "reliability": [{"expected": n / 20, "happened": n / 21, "rows": 5} for n in range(10)],
+    },
+)
+
+
 def page(**changed):
     given = {
         "examples": [EXAMPLE],
         "business": BUSINESS,
-        "importance": {HOSTILE: 0.6, "a": 0.4},
+        "ranker": RANKER,
         "release": "20171105-bbbbbbbb",
     }
     return report_page(REPORT, **{**given, "decision": DECISION, **changed})
@@ -73,6 +85,8 @@ def test_it_shows_every_part_of_what_was_measured():
         "the difference is -0.0100",
         "refused",
         "5.00% (1.00%-10.00%)",
+        "-0.25 (around 2)",
+        "is 0.0123",
         "best baseline frequency",
         "Milk",
     ):
@@ -88,7 +102,7 @@ def test_nothing_hostile_and_nothing_from_outside_is_in_it():
 def test_a_report_of_little_has_no_empty_parts():
     little = {key: REPORT[key] for key in ("day", "cut", "judged", "users")}
     little |= {"champion": None, "best_baseline": None, "differences": {}, "groups": {}, "models": {"release": METRICS}}
-    found = Page(report_page(little, examples=[], business={}, importance={}, release=None, decision=None))
+    found = Page(report_page(little, examples=[], business={}, ranker=Ranker({}, {}, {}), release=None, decision=None))
     assert "not asked yet" in found.words
     assert "Examples" not in found.words
 
