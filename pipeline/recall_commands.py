@@ -87,7 +87,7 @@ def tune_recall(
     path = settings.workspace.reports(last) / f"recall_quotas_{scene}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
-    out.print(text, highlight=False)
+    out.print(text, highlight=False, soft_wrap=True)
     if write:
         scenes = config_folder() / "scenes.yaml"
         write_text(scenes, recall_tuning.put_into(scenes.read_text(encoding="utf-8"), tuned, today))
