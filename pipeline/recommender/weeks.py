@@ -45,9 +45,7 @@ def week_of_examples(
     known = learn(archive, moment, settings)
     if settings.training.examples != "recall":
         shown = _shown(archive, known, moment, settings)
-        if shown is not None and (
-            settings.training.examples == "shown" or len(shown.group) >= settings.training.fewest_shown
-        ):
+        if shown is not None:
             return shown
     bought = purchased(future or archive, moment + dt.timedelta(days=1), moment + settings.horizon)
     return _offered(known, _askers(known, bought), moment, settings, _outcomes(archive, known, moment, settings))
@@ -148,7 +146,7 @@ def _outcomes(
 
 
 def _shown(archive: Archive, known: Knowledge, moment: dt.date, settings: Settings) -> Examples | None:
-    """Examples of the lists shown in the horizon after `moment` that teach something; None without a log."""
+    """Examples of the lists shown in the horizon after `moment` that teach something; None without a log of enough."""
     start, end = end_of_day(moment), end_of_day(moment + settings.horizon)
     log = archive.impressions(start, end)
     if log is None:
@@ -174,6 +172,8 @@ def _shown(archive: Archive, known: Knowledge, moment: dt.date, settings: Settin
         happy = happy | (targets["click"] > 0) | (targets["cart"] > 0)
     liked = np.bincount(lists.list_of[happy], minlength=len(lists.group))
     teaching = np.flatnonzero((liked > 0) & (liked < lists.group))
+    if training.examples == "auto" and len(teaching) < training.fewest_shown:
+        return None
     if len(teaching) > training.most_shown:
         teaching = np.sort(rng(settings, "shown", str(moment)).choice(teaching, training.most_shown, replace=False))
     mine = np.isin(lists.list_of, teaching)
