@@ -15,6 +15,7 @@ from feature_store.online.packed import pack, unpack
 from feature_store.registry import ranker_features
 from pipeline.knowledge import Knowledge, learn, record_of
 from pipeline.recommender.examples import make_examples
+from pipeline.recommender.recall import SOURCES
 from pipeline.recommender.recommend import Request, recommend
 from pipeline.recommender.release import load_items, load_recall, save_arrays, save_items
 from tests.feature_store.archive import TODAY, moment, open_shop, random_shop
@@ -126,3 +127,21 @@ def test_a_day_of_the_past_is_learned_as_it_was_served(tmp_path, settings) -> No
         assert asked.tobytes() == learned_from(learned, user, ours.scenes["home"]).tobytes()
     on_the_day.close()
     later.close()
+
+
+@pytest.mark.slow
+def test_scores_of_every_recall_source_are_the_same_on_both_ways(tmp_path, settings) -> None:
+    """A scene that asks all of them, their indexes mapped from disk where serving asks."""
+    recall = {name: {"quota": 30} for name in SOURCES}
+    ours = settings(online_history=SHORT_MEMORY, scenes={"home": {"recall": recall}})
+    archive = open_shop(random_shop(15, baskets=300), tmp_path)
+    known = learn(archive, TODAY, ours)
+    archive.close()
+    save_items(tmp_path / "items", known.snapshot.item_side)
+    for name, source in known.recall.items():
+        save_arrays(tmp_path / "recall" / name, source.arrays())
+    side = load_items(tmp_path / "items"), load_recall(tmp_path / "recall")
+    assert set(side[1]) == set(SOURCES)
+    for user in range(len(known.snapshot.users)):
+        asked = asked_with(known, user, ours.scenes["home"], side)
+        assert asked.tobytes() == learned_from(known, user, ours.scenes["home"]).tobytes()
