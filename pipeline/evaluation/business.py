@@ -30,7 +30,7 @@ RATES = {
 }
 """Rate -> numerator, denominator, per how many."""
 SUMS = ("impressions", "clicked", "wanted", "bought", "money")
-BY = ("slot", "position", "variant", "source", "release", "day")
+BY = ("slot", "position", "scene", "variant", "source", "release", "day")
 """Columns by whose values everything is told apart, where there are such columns."""
 MOST_VALUES = 60
 
@@ -53,6 +53,8 @@ def business(
         return report
     shown = shown.assign(impressions=1.0, day=shown["time"].dt.strftime("%Y-%m-%d"))
     report["all"] = told(shown, settings.seed)
+    if "sources" in shown.columns:
+        shown = shown.assign(source=shown["sources"].str.split(","))
     report["by"] = {column: _by(shown, column, settings.seed) for column in BY if column in shown.columns}
     if release_day is not None:
         later = shown["day"] > str(release_day)
@@ -76,6 +78,8 @@ def told(shown: pd.DataFrame, seed: int) -> dict[str, Any]:
 
 
 def _by(shown: pd.DataFrame, column: str, seed: int) -> dict[str, Any]:
+    if column == "source":  # an item that several sources offered counts for each of them
+        shown = shown.explode(column)
     values = shown[column].dropna()
     chosen = sorted(values.value_counts().index[:MOST_VALUES])
     return {_name(value): told(shown[shown[column] == value], seed) for value in chosen}

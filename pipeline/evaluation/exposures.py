@@ -52,7 +52,7 @@ followed AS (
     SELECT s.*, i.wanted_at FROM shown s ASOF LEFT JOIN intents i
         ON s.user_id = i.user_id AND s.item_id = i.item_id AND s.time <= i.wanted_at
 )
-SELECT f.user_id, f.item_id, f.slot, f.request, f.time, f.position,
+SELECT f.user_id, f.item_id, f.slot, f.request, f.time, f.position, {served}
     c.clicked_at IS NOT NULL AS clicked,
     coalesce(f.wanted_at <= f.time + $hours * INTERVAL 1 HOUR, false) AS wanted,
     e.money IS NOT NULL AS bought,
@@ -60,13 +60,23 @@ SELECT f.user_id, f.item_id, f.slot, f.request, f.time, f.position,
 FROM followed f
 LEFT JOIN clicked c USING (user_id, item_id, slot, request)
 LEFT JOIN earned e USING (user_id, item_id, slot, request)
+{join}
 ORDER BY f.time, f.request, f.position, f.item_id
+"""
+_SERVED = "v.scene, v.variant, v.release, v.sources,"
+_JOIN = """
+LEFT JOIN (
+    SELECT request_id, item_id, any_value(scene) AS scene, any_value(variant) AS variant,
+        any_value(release) AS release, any_value(sources) AS sources
+    FROM read_parquet($served, union_by_name = true) GROUP BY request_id, item_id
+) v ON v.request_id = f.request AND v.item_id = f.item_id
 """
 
 
 def shown_items(first: dt.date, last: dt.date, settings: Settings) -> pd.DataFrame:
     """One row per item shown on the days `first` to `last`, both included: user_id, item_id, slot, request, time,
-    position, clicked, wanted, bought (after the click), money.
+    position, clicked, wanted, bought (after the click), money; and, where serving logged its answers, the scene,
+    variant, release and sources (separated by commas) of the request, empty where it did not log this one.
     """
     import duckdb
     import pandas as pd
@@ -79,8 +89,11 @@ def shown_items(first: dt.date, last: dt.date, settings: Settings) -> pd.DataFra
         config={"threads": settings.compute.threads, "memory_limit": settings.compute.memory_limit}
     ) as at:
         at.execute("SET TimeZone = 'UTC'")
-        values = {"files": files, "first": start, "after": end, "hours": settings.evaluation.attribution_hours}
-        shown: pd.DataFrame = at.sql(_SHOWN, params=values).to_arrow_table().to_pandas()
+        served = _served(first, settings)
+        query = _SHOWN.format(served=_SERVED if served else "", join=_JOIN if served else "")
+        values: dict[str, object] = {"served": served} if served else {}
+        values |= {"files": files, "first": start, "after": end, "hours": settings.evaluation.attribution_hours}
+        shown: pd.DataFrame = at.sql(query, params=values).to_arrow_table().to_pandas()
         return shown
 
 
@@ -95,3 +108,12 @@ def _with_exposures(clean: Path, first: dt.date) -> list[str]:
     ]
     told = any("request_id" in pq.ParquetFile(path).schema_arrow.names for path in paths)
     return [str(path) for path in paths] if told else []
+
+
+def _served(first: dt.date, settings: Settings) -> list[str]:
+    """Files of serving's own log from a day before on: a page may be looked at long after it was answered."""
+    return [
+        str(path)
+        for path in sorted((settings.work_dir / "exposures").glob("day=*/[!.]*.parquet"))
+        if dt.date.fromisoformat(path.parent.name.removeprefix("day=")) >= first - ONE_DAY
+    ]

@@ -129,6 +129,27 @@ def test_a_shop_without_slots_has_no_business_metrics(settings):
     assert set(found(archive(settings(), [event(1, "purchase")]))) == {"from", "to", "attribution_hours"}
 
 
+def test_what_serving_logged_tells_variants_and_sources_apart(settings):
+    rows = [event(1, "impression"), event(2, "click", minutes=1), event(3, "impression", item="bread", position=2)]
+    rows += [event(4, "impression", request_id="from elsewhere")]
+    made = archive(settings(), rows)
+    folder = made.work_dir / "exposures" / f"day={DAY}"
+    folder.mkdir(parents=True)
+    same = {"request_id": "r1", "scene": "home", "variant": "b", "release": "20170109-aaaaaaaa"}
+    served = [
+        {**same, "item_id": "milk", "sources": "personal,popular"},
+        {**same, "item_id": "bread", "sources": "popular"},
+    ]
+    pq.write_table(pa.Table.from_pylist(served), folder / "1.parquet")
+    report = found(made)
+    assert report["all"]["impressions"] == 3
+    by = report["by"]
+    assert by["variant"]["b"]["ctr"][0] == 0.5
+    assert {source: part["impressions"] for source, part in by["source"].items()} == {"personal": 1, "popular": 2}
+    assert by["source"]["personal"]["clicks"] == by["source"]["popular"]["clicks"] == 1
+    assert list(by["release"]) == ["20170109-aaaaaaaa"]
+
+
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
     """Clean events of three weeks of the storefront; orders as Matomo tells them."""
