@@ -135,8 +135,7 @@ class _Frame:
     def _requested(self, feature: Feature) -> Column:
         if "session" in feature.inputs and not self._session.visits:  # nearly always, and then it is to cost nothing
             return np.full(self._rows.item.shape, feature.default, np.float32)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            values = np.asarray(feature.compute(*(self._input(name) for name in feature.inputs)))
+        values = np.asarray(feature.compute(*(self._input(name) for name in feature.inputs)))
         if values.shape != self._rows.item.shape:
             raise FeatureError(
                 feature.name,
@@ -201,8 +200,9 @@ def assemble(
     """
     frame = _Frame(features, stored_positions(features), item_side, user_side, rows)
     columns = np.empty((len(names), len(rows.item)), np.float32)
-    for at, name in enumerate(names):
-        columns[at] = frame.column(name)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # once: it costs as much as a feature
+        for at, name in enumerate(names):
+            columns[at] = frame.column(name)
     return np.ascontiguousarray(columns.T)
 
 

@@ -20,6 +20,7 @@ from feature_store.matrix import Rows, UserSide, assemble
 from feature_store.online.recent import RECENT, default_values
 from feature_store.registry import registry
 from feature_store.snapshot import read_history, read_snapshot
+from pipeline.audit_results import keep_result
 from pipeline.errors import EmptyDayError, RecallMismatchError, ReleaseError, SkewError
 from pipeline.exposures import exposures
 from pipeline.knowledge import record_of, rng
@@ -69,7 +70,7 @@ class Skew:
 
 
 def audit_skew(day: dt.date, settings: Settings, most: int = REQUESTS) -> Skew:
-    """Compare up to `most` requests of `day`.
+    """Compare up to `most` requests of `day`; the worst feature's share is kept for the gate.
 
     Raises:
         EmptyDayError: no vector of that day was kept, or none can be computed again (says why).
@@ -86,6 +87,8 @@ def audit_skew(day: dt.date, settings: Settings, most: int = REQUESTS) -> Skew:
             found="; ".join(f"{count} requests: {why}" for why, count in found.aside.items()) or "none",
             remedy="Name another day, or keep more vectors (`exposures.vector_share`).",
         )
+    worst = max(found.differs.values(), default=0) / found.rows
+    keep_result("skew", day, {"skew_share": worst}, settings)
     _require_none(found, day, settings.exposures.largest_skew)
     return found
 

@@ -33,7 +33,7 @@ from tests.bucket_server import BUCKET, KEY_ID, REGION, SECRET
 from tests.oss_server import Oss
 from tests.pipeline.conftest import DAY
 
-PLACES = ("raw", "clean", "quarantine", "features", "recall", "online", "spill")
+PLACES = ("raw", "clean", "quarantine", "features", "recall", "exposures", "online", "spill")
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from feature_store.online.store import Version
 from feature_store.registry import feature_set_id, ranker_features, stored_features
 from feature_store.schema import LEVELS
 from feature_store.snapshot import read_history, read_snapshot, write_history, write_snapshot
+from pipeline.audit_results import kept_facts
 from pipeline.errors import EmptyDayError, SkewError
 from pipeline.exposures import exposure_days, exposures, forget_exposures
 from pipeline.knowledge import record_of
@@ -143,6 +144,7 @@ def test_what_was_served_is_what_training_makes_to_the_bit(shop: Settings) -> No
     assert found.rows == len(exposures(day, shop))
     assert not found.differs
     assert not found.aside
+    assert kept_facts(shop) == {"skew_share": 0.0}
     rows = np.stack([np.frombuffer(row, np.float32) for row in exposures(day, shop)["vector"].to_pylist()])
     for name in ("session_event_count", "user_item_basket_count", stored_features("user")[0].name):
         assert len(np.unique(rows[:, ranker_features().index(name)])) > 1, name  # else equality would say little
@@ -167,6 +169,7 @@ def test_another_vector_in_the_store_is_named(shop: Settings) -> None:
     assert stored_features("user")[3].name not in str(caught.value)
     tolerant = shop.model_copy(update={"exposures": shop.exposures.model_copy(update={"largest_skew": 1.0})})
     assert broken in audit_skew(day, tolerant).differs
+    assert kept_facts(shop)["skew_share"] > 0
 
 
 def test_a_store_that_did_not_answer_is_no_skew(shop: Settings) -> None:
