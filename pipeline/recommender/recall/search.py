@@ -36,10 +36,11 @@ class SearchConfig:
     """Above that: a graph, which is quicker to ask, or inverted lists, which are quicker to build."""
     links: int = 32
     """Of a vector in the graph."""
-    effort: int = 128
-    """How many candidates the graph keeps while it searches, but never fewer than are asked for."""
-    probes: float = 0.1
-    """Share of the inverted lists that are looked at."""
+    effort: int = 256
+    """How many candidates the graph keeps while it searches, but never fewer than are asked for.
+    Of 100 among 100 thousand clustered vectors of 64 it found 0.955, 128 found 0.894 and 512 0.989."""
+    probes: float = 0.3
+    """Share of the inverted lists that are looked at: found 0.963 of the same, 0.1 found 0.858 and 0.5 0.988."""
 
 
 NUMPY = SearchConfig()
