@@ -114,6 +114,6 @@ def _served(first: dt.date, settings: Settings) -> list[str]:
     """Files of serving's own log from a day before on: a page may be looked at long after it was answered."""
     return [
         str(path)
-        for path in sorted((settings.work_dir / "exposures").glob("day=*/[!.]*.parquet"))
+        for path in sorted(settings.exposures_folder.glob("day=*/[!.]*.parquet"))
         if dt.date.fromisoformat(path.parent.name.removeprefix("day=")) >= first - ONE_DAY
     ]

@@ -133,7 +133,7 @@ def test_what_serving_logged_tells_variants_and_sources_apart(settings):
     rows = [event(1, "impression"), event(2, "click", minutes=1), event(3, "impression", item="bread", position=2)]
     rows += [event(4, "impression", request_id="from elsewhere")]
     made = archive(settings(), rows)
-    folder = made.work_dir / "exposures" / f"day={DAY}"
+    folder = made.exposures_folder / f"day={DAY}"
     folder.mkdir(parents=True)
     same = {"request_id": "r1", "scene": "home", "variant": "b", "release": "20170109-aaaaaaaa"}
     served = [
