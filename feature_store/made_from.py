@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from feature_store.offline import LATE_TABLES, end_of_day
+from feature_store.days import end_of_day
+from feature_store.offline import LATE_TABLES
 from feature_store.partitions import day_of, digest, partitions, span
 from feature_store.registry import feature_set_id
 
@@ -17,16 +18,16 @@ if TYPE_CHECKING:
 MADE_FROM = "made_from.json"
 
 
-def made_from(clean: Path, day: dt.date, through: dt.date) -> dict[str, str]:
+def made_from(clean: Path, day: dt.date, through: dt.date, timezone: str = "UTC") -> dict[str, str]:
     """`table/day` -> SHA-256 of the partitions up to `through` that a snapshot of the end of `day` looks at, and
-    `feature_set` -> the id of the code that looks.
+    `feature_set` and `timezone` -> the id of the code that looks, and where the day ends.
 
     Of partitions after the day only those of events and prices that tell of something before its end.
     """
-    found = {"feature_set": feature_set_id()}
+    found = {"feature_set": feature_set_id(), "timezone": timezone}
     for table in ("events", "items", "prices", "promotions", "users"):
         for path in partitions(clean, table, last=through if table in LATE_TABLES else day):
-            if day_of(path) <= day or span(path, table)[0] < end_of_day(day):
+            if day_of(path) <= day or span(path, table)[0] < end_of_day(day, timezone):
                 found[f"{table}/{day_of(path)}"] = digest(path)
     return found
 

@@ -7,6 +7,7 @@ import datetime as dt
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from feature_store.days import end_of_day
 from feature_store.engine.connect import open_engine
 from feature_store.errors import ArchiveError
 from feature_store.eventlog import event_log
@@ -36,14 +37,10 @@ LATE_TABLES = ("events", "prices")
 is only known from the day on which the source said so."""
 
 
-def end_of_day(day: dt.date) -> int:
-    """The moment a day ends, seconds since 1970 UTC; rows of the day lie before it."""
-    return int(dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), dt.UTC).timestamp())
-
-
 class Archive:
     """The canonical tables as the partitions up to and including `through` tell them; events only from `since` on.
     With `day`, users and items are those known then, and partitions after it only add what was told late.
+    A day ends on clocks of `timezone` (`end_of`), whatever partition its last events lie in.
     With `past`, `events` are only those since it was rolled up; `ever` and `history` add it.
 
     `events` carries its item's category; what was given back is no event there but a row of `refunds`. Every table
@@ -62,11 +59,13 @@ class Archive:
         since: dt.date = dt.date.min,
         day: dt.date | None = None,
         past: Rollup | None = None,
+        timezone: str = "UTC",
         engine: Engine | None = None,
     ) -> None:
         import ibis
 
         self._clean, self._through, self._since, self._day = clean, through, since, day or through
+        self._timezone = timezone
         self.engine = engine or open_engine()
         try:
             self.past = past if past and self._follows(past) else None
@@ -176,6 +175,10 @@ class Archive:
         """Every event, those of the rolled-up past too."""
         told = event_log(self.frame(self.events.select("user_id", "item_id", "seconds", "kind", "quantity", "value")))
         return self.past.log().followed_by(told) if self.past else told
+
+    def end_of(self, day: dt.date) -> int:
+        """The moment a day of the shop ends, seconds since 1970 UTC."""
+        return end_of_day(day, self._timezone)
 
     def ever(self, as_of: int) -> Ever:
         """What was ever bought before a moment; not before the one up to which the past is rolled up."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from feature_store.catalog import build_catalog
+from feature_store.days import end_of_day
 from feature_store.errors import ArchiveError, FeatureSetMismatchError
 from feature_store.history import History
 from feature_store.matrix import ItemSide
-from feature_store.offline import Archive, end_of_day
 from feature_store.registry import feature_set_id, stored_features
 from feature_store.schema import LEVELS
 from feature_store.spec import ENTITIES, Entity
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from feature_store.catalog import Catalog
+    from feature_store.offline import Archive
 
 _META = "snapshot.json"
 _HISTORY = "history.parquet"
@@ -56,7 +57,7 @@ def compute_snapshot(archive: Archive, day: dt.date) -> dict[Entity, pa.Table]:
 
     Rows are all entities known at the end of the day, in order of key; one that did nothing has every default.
     """
-    views = Views(archive, end_of_day(day), reach_days())
+    views = Views(archive, archive.end_of(day), reach_days())
     return {entity: _entity_table(archive, entity, views) for entity in ENTITIES}
 
 
@@ -87,13 +88,13 @@ def _entities(archive: Archive, entity: Entity, as_of: int):  # type: ignore[no-
     return users.filter(users["seconds"] < as_of, ibis.coalesce(users["active"], 1) != 0).select("user_id")
 
 
-def write_snapshot(folder: Path, tables: Mapping[Entity, pa.Table], day: dt.date) -> None:
+def write_snapshot(folder: Path, tables: Mapping[Entity, pa.Table], day: dt.date, timezone: str = "UTC") -> None:
     """Write the tables and what they were made by into `folder`, byte for byte the same for the same values."""
     import pyarrow.parquet as pq
 
     for entity, table in tables.items():
         pq.write_table(table, folder / f"{entity}.parquet", compression="zstd")
-    meta = {"day": str(day), "as_of": end_of_day(day), "feature_set": feature_set_id()}
+    meta = {"day": str(day), "as_of": end_of_day(day, timezone), "feature_set": feature_set_id()}
     (folder / _META).write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
 
 

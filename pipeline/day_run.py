@@ -6,7 +6,6 @@ import importlib
 import json
 from typing import TYPE_CHECKING
 
-from feature_store.offline import end_of_day
 from monitoring.textfile import write_metrics
 from pipeline.locks import day_lock
 
@@ -65,4 +64,4 @@ def record(day: dt.date, settings: Settings, results: Sequence[StageResult]) -> 
     """Write the metrics of a run of `day` that has ended to `<work_dir>/metrics/vitrine.prom`."""
     evaluation = settings.workspace.evaluation(day) / "metrics.json"
     models = json.loads(evaluation.read_text(encoding="utf-8"))["models"]
-    write_metrics(settings.work_dir / "metrics" / "vitrine.prom", results, models, end_of_day(day))
+    write_metrics(settings.work_dir / "metrics" / "vitrine.prom", results, models, settings.end_of(day))

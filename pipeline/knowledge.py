@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from feature_store.days import partition_day
 from feature_store.engine.connect import open_engine
-from feature_store.offline import Archive, end_of_day
+from feature_store.offline import Archive
 from feature_store.online.store import UserRecord
 from feature_store.schema import PURCHASE
 from feature_store.snapshot import Snapshot, arrays_of, compute_snapshot
@@ -46,8 +47,13 @@ def open_archive(
 ) -> Iterator[Archive]:
     """The cleaned partitions up to and including `through` (events from `since` on, or those that follow `past`; users
     and items as of `day`), within the memory allowed.
+
+    West of UTC the shop's last hours of `through` lie in the next partition, which is read where it is there; east of
+    UTC the first hours of `since` lie in the one before it.
     """
     compute = settings.compute
+    first = since if since == dt.date.min else partition_day(settings.end_of(since - dt.timedelta(days=1)))
+    last = partition_day(settings.end_of(through) - 1)
     with spill_folder(settings.workspace.spill) as spill:
         engine = open_engine(
             compute.engine,
@@ -56,7 +62,15 @@ def open_archive(
             spill=spill,
             spark_master=compute.spark_master,
         )
-        archive = Archive(settings.workspace.clean, through, since=since, day=day, past=past, engine=engine)
+        archive = Archive(
+            settings.workspace.clean,
+            max(last, through),
+            since=first,
+            day=day or through,
+            past=past,
+            timezone=settings.timezone,
+            engine=engine,
+        )
         try:
             yield archive
         finally:
@@ -65,7 +79,7 @@ def open_archive(
 
 def learn(archive: Archive, day: dt.date, settings: Settings) -> Knowledge:
     """Everything known at the end of `day`, computed from the archive."""
-    snapshot = arrays_of(compute_snapshot(archive, day), end_of_day(day))
+    snapshot = arrays_of(compute_snapshot(archive, day), archive.end_of(day))
     history = history_of_everybody(archive, snapshot, settings)
     return Knowledge(snapshot, history, fit_recall(snapshot, history, settings))
 
@@ -116,7 +130,7 @@ def purchased(archive: Archive, first: dt.date, last: dt.date) -> dict[str, dict
 
 def happened(archive: Archive, kind: str, first: dt.date, last: dt.date) -> dict[str, dict[str, float]]:
     """The items with which each user had an event of this kind, with the money that the events tell of."""
-    start, end = end_of_day(first - dt.timedelta(days=1)), end_of_day(last)
+    start, end = archive.end_of(first - dt.timedelta(days=1)), archive.end_of(last)
     events = archive.events
     chosen = events.filter(events["kind"] == kind, events["seconds"] >= start, events["seconds"] < end)
     paid = chosen["value"].cast("decimal(38, 4)").sum().cast("float64")

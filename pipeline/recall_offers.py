@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_store.offline import end_of_day
 from feature_store.snapshot import arrays_of, compute_snapshot, read_history, read_snapshot
 from pipeline.errors import EmptyDayError
 from pipeline.evaluation.judging import judged_users
@@ -81,7 +80,7 @@ def known_at(cut: dt.date, settings: Settings) -> Knowledge:
         snapshot = read_snapshot(features)
         return Knowledge(snapshot, read_history(features, snapshot), load_recall(indexes) if indexes.is_dir() else {})
     with open_archive(cut, settings) as archive:
-        snapshot = arrays_of(compute_snapshot(archive, cut), end_of_day(cut))
+        snapshot = arrays_of(compute_snapshot(archive, cut), archive.end_of(cut))
         return Knowledge(snapshot, history_of_everybody(archive, snapshot, settings), {})
 
 

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from feature_store.made_from import is_stale, write_made_from
-from feature_store.offline import end_of_day
 from feature_store.rollup import Rollup, last_monday, told_before, write_rollup
 from feature_store.views import reach_days
 from pipeline.atomic import atomic_folder, remove_folder, sweep
@@ -31,7 +30,7 @@ def rolled_up(day: dt.date, through: dt.date, settings: Settings) -> Iterator[Ro
     """The past from which the snapshot of the end of `day` goes on, nobody else changing it meanwhile; None where there
     is none so long ago.
     """
-    until = last_monday(end_of_day(day), reach_days())
+    until = last_monday(settings.end_of(day), reach_days())
     if until is None:
         log.warning("a feature looks at all events: the snapshot is computed from the whole archive")
         yield None

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from feature_store.days import end_of_day
 from feature_store.engine import EngineName  # noqa: TC001 - pydantic reads it
 from feature_store.schema import EVENT_KINDS
 from pipeline.evaluation.choices import Gate
@@ -233,7 +234,7 @@ class Settings(BaseSettings):
     matomo_source: Path = Path("sources/matomo.yaml")
     """Mapping of Matomo's database, below the config folder or absolute."""
     timezone: ZoneName = "UTC"
-    """Of the shop's clock (`Europe/Berlin`), by which features tell the hour and the day of the week."""
+    """Of the shop's clock (`Europe/Berlin`): where a day ends, its hour, its weekday. Partitions are UTC days."""
     day: dt.date | None = None
     """The day of a run that names none."""
     seed: int = 0
@@ -300,6 +301,10 @@ class Settings(BaseSettings):
     def mlflow_uri(self) -> str:
         """MLflow tracking and registry."""
         return self.mlflow_url or f"sqlite:///{self.workspace.mlflow}"
+
+    def end_of(self, day: dt.date) -> int:
+        """The moment a day of the shop ends, seconds since 1970 UTC."""
+        return end_of_day(day, self.timezone)
 
     @property
     def horizon(self) -> dt.timedelta:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from feature_store.offline import end_of_day
+from feature_store.days import end_of_day
 from feature_store.schema import EVENTS, ITEMS
 from monitoring.quality import write_quality
 from pipeline.atomic import atomic_folder, write_text

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from feature_store.context import context_of
-from feature_store.offline import end_of_day
 from feature_store.registry import ranker_features
 from feature_store.schema import PURCHASE
 from pipeline.knowledge import Knowledge, happened, learn, purchased, rng
@@ -147,7 +146,7 @@ def _outcomes(
 
 def _shown(archive: Archive, known: Knowledge, moment: dt.date, settings: Settings) -> Examples | None:
     """Examples of the lists shown in the horizon after `moment` that teach something; None without a log of enough."""
-    start, end = end_of_day(moment), end_of_day(moment + settings.horizon)
+    start, end = settings.end_of(moment), settings.end_of(moment + settings.horizon)
     log = archive.impressions(start, end)
     if log is None:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from feature_store.schema import MAPPABLE_TABLES, ORDER_ITEMS, ORDERS, Table
 from pipeline.demo.shop import ensure_demo_shop
@@ -49,7 +50,7 @@ def extract(day: dt.date, settings: Settings) -> StageResult:
     failures: list[SourceError] = []
     with open_source(settings) as source:
         tables = [table for name, table in MAPPABLE_TABLES.items() if name in source.mapping.tables]
-        check_day(source, day, last_day)
+        check_day(source, day, last_day, settings.timezone)
         with archive_lock(settings), open_ledger(workspace.ledger) as ledger:
             intake = Intake(source, ledger, settings, day, Forgotten(ledger))
             reading = read_binlog(intake, tables)
@@ -116,9 +117,9 @@ def _compare_when_due(intake: Intake, table: Table, counts: dict[str, float]) ->
         counts["deleted"] += reconcile_table(intake, table).deleted
 
 
-def check_day(source: Source, day: dt.date, last_day: dt.date) -> None:
-    """The source has orders on `day`, and all days that a run of it reads."""
-    today = dt.datetime.now(dt.UTC).date()
+def check_day(source: Source, day: dt.date, last_day: dt.date, timezone: str = "UTC") -> None:
+    """The source has orders on `day`, and all days that a run of it reads; they are over in UTC and in the shop."""
+    today = min(now.date() for now in (dt.datetime.now(dt.UTC), dt.datetime.now(ZoneInfo(timezone))))
     if not _has_shape(source, ORDERS.name):  # the tables beside it are worth having; what it lacks is told later
         bounds: tuple[dt.datetime, dt.datetime] | None = start_of(day), start_of(min(last_day, today - ONE_DAY))
     else:

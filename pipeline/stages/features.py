@@ -6,8 +6,8 @@ import datetime as dt
 import logging
 from typing import TYPE_CHECKING
 
+from feature_store.days import partition_day
 from feature_store.made_from import is_stale, made_from, write_made_from
-from feature_store.offline import end_of_day
 from feature_store.snapshot import arrays_of, compute_snapshot, write_history, write_snapshot
 from pipeline.atomic import atomic_folder
 from pipeline.errors import LockedError
@@ -48,7 +48,12 @@ def stale_days(day: dt.date, settings: Settings) -> list[dt.date]:
         (day - dt.timedelta(days=ago) for ago in range(1, settings.compute.stale_days + 1)),
     )
     made = [each for each in earlier if space.features(each).is_dir()]
-    return [each for each in made if is_stale(space.features(each), made_from(space.clean, each, day))]
+    return [each for each in made if is_stale(space.features(each), _sources(each, day, settings))]
+
+
+def _sources(day: dt.date, through: dt.date, settings: Settings) -> dict[str, str]:
+    last = max(through, partition_day(settings.end_of(through) - 1))
+    return made_from(settings.workspace.clean, day, last, settings.timezone)
 
 
 def _make_again(late: dt.date, through: dt.date, settings: Settings) -> Path | None:
@@ -63,14 +68,14 @@ def _make_again(late: dt.date, through: dt.date, settings: Settings) -> Path | N
 
 def _write_snapshot(day: dt.date, through: dt.date, settings: Settings) -> tuple[Path, dict[str, float]]:
     """The snapshot of the end of `day` from the partitions up to `through`."""
-    sources = made_from(settings.workspace.clean, day, through)
+    sources = _sources(day, through, settings)
     with rolled_up(day, through, settings) as past, open_archive(through, settings, day=day, past=past) as archive:
         tables = compute_snapshot(archive, day)
-        snapshot = arrays_of(tables, end_of_day(day))
+        snapshot = arrays_of(tables, settings.end_of(day))
         history = history_of_everybody(archive, snapshot, settings)
     folder = settings.workspace.features(day)
     with atomic_folder(folder) as aside:
-        write_snapshot(aside, tables, day)
+        write_snapshot(aside, tables, day, settings.timezone)
         write_history(aside, history, snapshot.item_side)
         write_made_from(aside, sources)
     counts = {f"{entity} rows": float(table.num_rows) for entity, table in tables.items()}

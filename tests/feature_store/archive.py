@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from feature_store.days import end_of_day
 from feature_store.engine.duckdb import DuckDb
-from feature_store.offline import Archive, end_of_day
+from feature_store.offline import Archive
 from feature_store.schema import EXPOSURE, REFUND, TABLES
 from feature_store.snapshot import arrays_of, compute_snapshot
 

@@ -7,9 +7,10 @@ import datetime as dt
 import numpy as np
 import pytest
 
+from feature_store.days import end_of_day
 from feature_store.engine.duckdb import DuckDb
 from feature_store.errors import ArchiveError
-from feature_store.offline import Archive, end_of_day
+from feature_store.offline import Archive
 from feature_store.schema import EVENT_KINDS, EXPOSURE
 from tests.feature_store.archive import (
     NOW,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from feature_store.context import Context, context_of
-from feature_store.offline import end_of_day
+from feature_store.days import end_of_day
 from feature_store.online.packed import pack, unpack
 from feature_store.registry import ranker_features
 from pipeline.knowledge import Knowledge, learn, record_of

@@ -6,6 +6,8 @@ import datetime as dt
 
 import pytest
 
+from feature_store.snapshot import read_history, read_snapshot
+from pipeline.knowledge import open_archive, purchased
 from pipeline.locks import day_lock
 from pipeline.stages.features import features, stale_days
 from tests.feature_store.archive import TODAY, Shop, event, item, moment, price, user, write
@@ -85,3 +87,21 @@ def test_a_day_beyond_the_horizon_or_held_by_another_run_is_left(ours, settings)
     with day_lock(YESTERDAY, ours):
         assert features(TODAY, ours).counts["days made again"] == 0
     assert stale_days(TODAY, ours) == [YESTERDAY]
+
+
+@pytest.mark.parametrize(("zone", "known"), [("Asia/Shanghai", ["anna"]), ("America/Los_Angeles", ["anna", "bert"])])
+def test_a_day_ends_at_the_shops_midnight_and_training_asks_then(zone, known, settings) -> None:
+    """Bert bought at 04:00 UTC of the next day, which was the evening before in Los Angeles."""
+    made = settings(timezone=zone)
+    shop = Shop([event("anna", "milk", 0.5), event("bert", "milk", -1 / 6)], users=[user("anna"), user("bert")])
+    shop.write(made.workspace.clean)
+    features(TODAY, made)
+    snapshot = read_snapshot(made.workspace.features(TODAY))
+    history = read_history(made.workspace.features(TODAY), snapshot)
+    assert snapshot.as_of == made.end_of(TODAY)
+    assert [name for row, name in enumerate(snapshot.users) if len(history.of(row).item)] == known
+    assert stale_days(TODAY + dt.timedelta(days=1), made) == []
+    tomorrow = TODAY + dt.timedelta(days=1)
+    with open_archive(tomorrow, made, since=tomorrow) as archive:
+        assert sorted(purchased(archive, tomorrow, tomorrow)) == sorted({"anna", "bert"} - set(known))
+    assert stale_days(tomorrow, settings(timezone="UTC")) == [TODAY]
