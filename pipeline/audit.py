@@ -104,9 +104,10 @@ def too_good(now: Examples, following: Examples, names: Sequence[str]) -> list[L
     fewest = min(int((each.label == label).sum()) for each in (now, following) for label in (0, 1))
     for at, name in enumerate(names):
         one, next_one = (separation(each.matrix[:, at], each.label) for each in (now, following))
-        if one > TOO_GOOD:
+        chance = _CHANCE_ERRORS * np.sqrt(one * (1 - one) / max(fewest, 1))
+        if one > TOO_GOOD + chance:
             found.append(Leak(name, f"tells the label by itself with AUC {one:.3f}, above {TOO_GOOD}"))
-        elif one - next_one > LARGEST_FALL + _CHANCE_ERRORS * np.sqrt(2 * one * (1 - one) / max(fewest, 1)):
+        elif one - next_one > LARGEST_FALL + chance * np.sqrt(2):
             found.append(Leak(name, f"tells the label with AUC {one:.3f}, a day later with {next_one:.3f}"))
     return found
 
