@@ -24,7 +24,7 @@ items = (
     .sort_values("updated_at")
     .drop_duplicates("item_id", keep="last")
 )
-e = e.merge(items[["item_id", "category"]].fillna(""), on="item_id")
+e = e.merge(items[["item_id", "category"]], on="item_id", how="left").fillna({"category": ""})
 e["second"] = e["time"].dt.floor("s")
 
 
