@@ -200,6 +200,7 @@ def tables(arguments: argparse.Namespace) -> str:
             rows = size * arguments.rows // ROWS_PER_ASKER * ROWS_PER_ASKER
             wall, cpu, peak = training(name, rows, booster.num_feature())
             lines.append(f"| {name} | {rows:,} | {wall:.1f} | {cpu:.1f} | {peak:,.0f} |")
+            print(lines[-1], file=sys.stderr, flush=True)
     return "\n".join(lines)
 
 
