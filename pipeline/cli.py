@@ -14,28 +14,21 @@ from rich.console import Console
 from rich.table import Table
 
 from feature_store.errors import VitrineError
-from pipeline import (
-    archive_commands,
-    audit_commands,
-    evaluate_commands,
-    feature_commands,
-    ranker_commands,
-    recall_commands,
-)
-from pipeline.cli_options import Day, Json, Quiet, day_of, settings_of
-from pipeline.cli_source import source
+from pipeline.commands import archive, audit, evaluation, features, recall, tune
+from pipeline.commands.options import Day, Json, Quiet, day_of, settings_of
+from pipeline.commands.source import source
 from pipeline.configuration import origins
 from pipeline.errors import SettingsError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 demo = typer.Typer(no_args_is_help=True, help="The demo shop.")
 app.add_typer(demo, name="demo")
-app.add_typer(archive_commands.app)
-app.add_typer(audit_commands.app, name="audit")
-app.add_typer(evaluate_commands.app, name="evaluate")
-app.add_typer(feature_commands.app)
-app.add_typer(recall_commands.app, name="recall")
-app.add_typer(ranker_commands.tune, name="tune")
+app.add_typer(archive.app)
+app.add_typer(audit.app, name="audit")
+app.add_typer(evaluation.app, name="evaluate")
+app.add_typer(features.app)
+app.add_typer(recall.app, name="recall")
+app.add_typer(tune.app, name="tune")
 app.add_typer(source, name="source")
 out = Console()
 

@@ -7,8 +7,8 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
-from pipeline.charts import Bar, alone, bar_chart, line_chart
 from pipeline.errors import PipelineError
+from pipeline.pages.charts import Bar, alone, bar_chart, line_chart
 from pipeline.revision import git_sha
 
 if TYPE_CHECKING:

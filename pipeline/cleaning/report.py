@@ -10,7 +10,7 @@ from feature_store.schema import EVENTS
 from pipeline.cleaning.history import bounds_of_months
 from pipeline.cleaning.lookups import read_items
 from pipeline.cleaning.outliers import COLUMNS, month_of
-from pipeline.page import Tile, page, table
+from pipeline.pages.page import Tile, page, table
 from pipeline.sources.archive import CLEAN
 
 if TYPE_CHECKING:

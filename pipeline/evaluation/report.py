@@ -6,10 +6,10 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.charts import Bar, bar_chart, line_chart
 from pipeline.evaluation.judgement import CHAMPION, HEADLINE, RELEASE, SIZE
 from pipeline.evaluation.tables import business_rows
-from pipeline.page import Tile, page, table
+from pipeline.pages.charts import Bar, bar_chart, line_chart
+from pipeline.pages.page import Tile, page, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.page import Tile, page, table
+from pipeline.pages.page import Tile, page, table
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -12,12 +12,12 @@ from feature_store.history import empty_history
 from feature_store.snapshot import read_history, read_snapshot
 from pipeline import tracking
 from pipeline.atomic import atomic_folder
-from pipeline.audit_results import kept_facts
+from pipeline.audits.results import kept_facts
+from pipeline.erasure.releases import remove_due
 from pipeline.errors import PipelineError
 from pipeline.evaluation.gate import decide
 from pipeline.evaluation.latency import milliseconds
 from pipeline.evaluation.reporting import write_report
-from pipeline.forget_releases import remove_due
 from pipeline.recommender import release as releases
 from pipeline.recommender.golden import GOLDEN, golden_requests
 from pipeline.recommender.recall.source import Asker

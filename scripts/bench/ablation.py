@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from feature_store.registry import ranker_features, registry
+from pipeline.commands.features import family_of
 from pipeline.configuration import load_settings
 from pipeline.evaluation.intervals import mean_intervals
-from pipeline.feature_commands import family_of
 from pipeline.recommender.judged import ndcg_of_order
 from pipeline.recommender.training import fitted
-from pipeline.tuning import Split, split_of
+from pipeline.tuning.ranker import Split, split_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

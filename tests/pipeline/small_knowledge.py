@@ -5,8 +5,8 @@ import numpy as np
 from feature_store.matrix import ItemSide
 from feature_store.snapshot import Snapshot
 from pipeline.knowledge import Knowledge
-from pipeline.recall_offers import ask_everybody
 from pipeline.recommender.recall import SOURCES
+from pipeline.tuning.offers import ask_everybody
 from tests.pipeline.recommender.shop import FEW_TASTES, NOW, USERS, shop_of_tribes
 
 EVENTS, TRUTH = shop_of_tribes()

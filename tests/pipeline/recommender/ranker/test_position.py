@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.audit import separation
+from pipeline.audits.leaks import separation
 from pipeline.demo.storefront_truth import Truth
 from pipeline.demo.storefront_visits import visits_of
 from pipeline.recommender.examples import Examples

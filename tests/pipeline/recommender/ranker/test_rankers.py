@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from pipeline.audit import separation
+from pipeline.audits.leaks import separation
 from pipeline.recommender.ranker.choice import RANKERS, ranker_class
 from pipeline.recommender.ranker.choices import (
     DeepFMChoices,

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from feature_store.errors import ArchiveError
-from pipeline.forget import forget
+from pipeline.erasure.forget import forget
 from pipeline.sources.binlog.position import Position, move_position, stored_position
 from pipeline.sources.ledger import open_ledger
 from tests.pipeline.sources.histories import BEGIN, run_killed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from pipeline.forget import forget
+from pipeline.erasure.forget import forget
 from pipeline.sources.ledger import open_ledger
 from pipeline.sources.matomo.joining import join_events
 from tests.pipeline.sources.matomo.installation import DAY, Installation, archived, shop_order, visitor

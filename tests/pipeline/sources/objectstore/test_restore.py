@@ -9,8 +9,8 @@ import pytest
 from feature_store.errors import ArchiveError
 from feature_store.snapshot import read_snapshot
 from pipeline.day_run import run
+from pipeline.erasure.forget import forget
 from pipeline.errors import ObjectStoreError, ReleaseError, RestoreError
-from pipeline.forget import forget
 from pipeline.recommender.release import current, names, point_to, read_decision
 from pipeline.sources.archive import CLEAN, RAW, damaged_days, partition_file
 from pipeline.sources.ledger import open_ledger

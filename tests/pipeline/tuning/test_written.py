@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from pipeline.evaluation.intervals import Interval
-from pipeline.tuned_settings import found_by, with_choices
-from pipeline.tuning import Tuned
+from pipeline.tuning.ranker import Tuned
+from pipeline.tuning.written import found_by, with_choices
 
 TUNED = Tuned({"trees": 9}, {"trees": 3}, 0.3, 0.25, Interval(0.05, 0.01, 0.09), 12, (dt.date(2017, 10, 16),))
 PLAIN = "# Ours.\nseed: 3            # why not\ncompute:\n  threads: 2\n"

@@ -126,7 +126,7 @@ def forget(user: Annotated[str, typer.Option(help="The user's id in the shop.")]
 
     There is no way back: orders that come later under the same id are left out too.
     """
-    from pipeline.forget import forget as erase
+    from pipeline.erasure.forget import forget as erase
 
     out.print(f"erased, receipt: {erase(user, _settings())}")
 

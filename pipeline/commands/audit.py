@@ -23,7 +23,7 @@ def leaks(
     ] = None,
 ) -> None:
     """Name the features that know the future; exit code 1 when there is one."""
-    from pipeline.audit import audit
+    from pipeline.audits.leaks import audit
 
     settings = load_settings()
     configure_logging(settings.log)
@@ -42,8 +42,8 @@ def skew(
     requests: Annotated[int, typer.Option(min=1, help="At most so many requests are computed again.")] = 500,
 ) -> None:
     """Compare served feature vectors with those that training would make; exit code 1 when a feature differs."""
+    from pipeline.audits.skew import audit_skew
     from pipeline.exposures import exposure_days
-    from pipeline.skew import audit_skew
 
     settings = load_settings()
     configure_logging(settings.log)

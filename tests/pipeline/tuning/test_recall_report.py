@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from pipeline.commands.recall import app
 from pipeline.errors import EmptyDayError, SettingsError
-from pipeline.recall_commands import app
-from pipeline.recall_offers import ask_everybody
-from pipeline.recall_report import measured, overlap_table, source_table
 from pipeline.recommender.recall import SOURCES
+from pipeline.tuning.offers import ask_everybody
+from pipeline.tuning.recall_report import measured, overlap_table, source_table
 from tests.pipeline.recommender.shop import FEW_TASTES, NOW
 from tests.pipeline.small_knowledge import EVENTS, TRUTH, known, offers
 

@@ -17,9 +17,9 @@ from feature_store.online.connect import open_reader
 from feature_store.online.forget import forget_user
 from feature_store.snapshot import read_history, read_snapshot
 from pipeline.demo import tables
+from pipeline.erasure.forget import forget
+from pipeline.erasure.releases import remove_due
 from pipeline.errors import LockedError, PipelineError, SettingsError
-from pipeline.forget import forget
-from pipeline.forget_releases import remove_due
 from pipeline.locks import day_lock
 from pipeline.recommender.release import current, names
 from pipeline.sources.archive import RAW, partition_file

@@ -22,11 +22,11 @@ from feature_store.online.store import Version
 from feature_store.registry import feature_set_id, ranker_features, stored_features
 from feature_store.schema import LEVELS
 from feature_store.snapshot import read_history, read_snapshot, write_history, write_snapshot
-from pipeline.audit_results import kept_facts
+from pipeline.audits.results import kept_facts
+from pipeline.audits.skew import audit_skew
 from pipeline.errors import EmptyDayError, SkewError
 from pipeline.exposures import exposure_days, exposures, forget_exposures
 from pipeline.knowledge import record_of
-from pipeline.skew import audit_skew
 from pipeline.stages.sync import sync, version_name
 from serving.app import create_app
 from tests.feature_store.online.stores import Store

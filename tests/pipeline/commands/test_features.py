@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from feature_store.registry import registry
-from pipeline.feature_commands import app, describe, family_of
+from pipeline.commands.features import app, describe, family_of
 
 
 def said(*arguments: str, **environment: str) -> str:

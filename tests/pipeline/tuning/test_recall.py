@@ -9,7 +9,7 @@ import yaml
 
 from pipeline.configuration import CONFIG_FOLDER
 from pipeline.errors import SettingsError
-from pipeline.recall_tuning import LEAST, Tuned, greedy, put_into
+from pipeline.tuning.recall import LEAST, Tuned, greedy, put_into
 from tests.pipeline.small_knowledge import offers
 
 TODAY = dt.date(2026, 11, 22)

@@ -1,7 +1,7 @@
 import datetime as dt
 import json
 
-from pipeline.audit_results import keep_result, kept_facts
+from pipeline.audits.results import keep_result, kept_facts
 
 DAY = dt.date(2017, 11, 5)
 

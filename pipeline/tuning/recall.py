@@ -10,13 +10,13 @@ import yaml
 
 from pipeline.errors import SettingsError
 from pipeline.knowledge import fit_source
-from pipeline.recall_offers import ask_everybody, bought_after, known_at
+from pipeline.tuning.offers import ask_everybody, bought_after, known_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.recall_offers import Offers
     from pipeline.settings import Settings
+    from pipeline.tuning.offers import Offers
 
 LEAST = {"popular": 50}
 """What a source keeps whatever the weeks say: the judged users all have a history, newcomers have only this list."""

@@ -11,7 +11,7 @@ from ibis.expr.operations import PhysicalTable
 from feature_store.definitions import item as items
 from feature_store.registry import feature_set_id, ranker_features, registry
 from feature_store.spec import stored
-from pipeline.audit import audit, separation, too_good
+from pipeline.audits.leaks import audit, separation, too_good
 from pipeline.errors import LeakError
 from pipeline.recommender.examples import Examples
 from tests.feature_store.archive import TODAY, random_shop

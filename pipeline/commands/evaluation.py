@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipeline.cli_options import Day, Json, Quiet, day_of, settings_of
+from pipeline.commands.options import Day, Json, Quiet, day_of, settings_of
 
 app = typer.Typer(invoke_without_command=True)
 out = Console()

@@ -20,7 +20,7 @@ from feature_store.matrix import Rows, UserSide, assemble
 from feature_store.online.recent import RECENT, default_values
 from feature_store.registry import registry
 from feature_store.snapshot import read_history, read_snapshot
-from pipeline.audit_results import keep_result
+from pipeline.audits.results import keep_result
 from pipeline.errors import EmptyDayError, RecallMismatchError, ReleaseError, SkewError
 from pipeline.exposures import exposures
 from pipeline.knowledge import record_of, rng

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 from feature_store.online.forget import forget_user
 from feature_store.schema import ANONYMOUS, EVENTS, ORDERS
 from pipeline.atomic import atomic_file, write_text
+from pipeline.erasure.features import days_with, from_runs
+from pipeline.erasure.releases import releases_with
 from pipeline.errors import SettingsError
 from pipeline.evaluation.reporting import forget_examples
 from pipeline.exposures import forget_exposures
-from pipeline.forget_features import days_with, from_runs
-from pipeline.forget_releases import releases_with
 from pipeline.sources.archive import CLEAN, RAW, archive_lock, read_partition
 from pipeline.sources.forgotten import ORDER, USER, VISITOR, Forgotten
 from pipeline.sources.ledger import Ledger, open_ledger

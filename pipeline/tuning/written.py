@@ -10,7 +10,7 @@ import yaml
 if TYPE_CHECKING:
     import datetime as dt
 
-    from pipeline.tuning import Tuned
+    from pipeline.tuning.ranker import Tuned
 
 _WIDTH = 116
 MARK = "`vitrine tune ranker`"

@@ -1,4 +1,4 @@
-"""Small charts as SVG that stands in a page of `pipeline/page.py`, whose colours it takes."""
+"""Small charts as SVG that stands in a page of `pipeline/pages/page.py`, whose colours it takes."""
 
 from __future__ import annotations
 

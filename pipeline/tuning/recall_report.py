@@ -12,16 +12,16 @@ from rich.table import Table
 from feature_store.schema import PURCHASE
 from pipeline.evaluation.lists import novelty
 from pipeline.knowledge import fit_source
-from pipeline.recall_offers import ask_everybody, bought_after, known_at
+from pipeline.tuning.offers import ask_everybody, bought_after, known_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from feature_store.history import History
     from pipeline.knowledge import Knowledge
-    from pipeline.recall_offers import Offers
     from pipeline.recommender.recall.source import RecallSource
     from pipeline.settings import Settings
+    from pipeline.tuning.offers import Offers
 
 DEPTHS = (50, 100, 500)
 OTHER_QUOTA = 100

@@ -10,7 +10,7 @@ import pytest
 
 from feature_store.registry import ranker_features
 from pipeline.configuration import load_settings
-from pipeline.tuning import Split, judged_by, search
+from pipeline.tuning.ranker import Split, judged_by, search
 from tests.pipeline.recommender.ranker.lessons import lessons
 
 WEEKS = (dt.date(2017, 10, 16),)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from feature_store.registry import ranker_features
-from pipeline.audit_results import keep_result
+from pipeline.audits.results import keep_result
 from pipeline.errors import EmptyDayError, LeakError
 from pipeline.knowledge import open_archive
 from pipeline.recommender.weeks import week_of_examples

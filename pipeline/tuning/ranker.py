@@ -20,7 +20,7 @@ from pipeline.recommender.examples import Examples, join
 from pipeline.recommender.judged import ndcg_of_order
 from pipeline.recommender.training import fitted
 from pipeline.recommender.weeks import moments, week_of_examples, whole_week
-from pipeline.tuning_space import suggested
+from pipeline.tuning.space import suggested
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -3,7 +3,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from pipeline.charts import Bar, alone, bar_chart, line_chart
+from pipeline.pages.charts import Bar, alone, bar_chart, line_chart
 from tests.pages import Page
 
 

@@ -1,0 +1,1 @@
+"""Takes a person out of everything that a run leaves."""
