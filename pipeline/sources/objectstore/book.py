@@ -46,6 +46,8 @@ class Book(BaseModel):
     format: Literal[2] = 2
     lineage: str
     """Which ledger it was made of; copies of different ones never mix."""
+    writer: str | None = None
+    """Which work folder made it, begun anew at each restore; none: a version that did not know."""
     ledger: Checksum
     partitions: dict[Place, Checksum]
     receipts: dict[Receipt, Checksum]

@@ -29,6 +29,7 @@ from pipeline.sources.objectstore.book import (
 )
 from pipeline.sources.objectstore.store import open_store
 from pipeline.sources.objectstore.together import together
+from pipeline.sources.objectstore.writer import require_own, writer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +75,7 @@ def copy_archive(settings: Settings) -> int:
     an erased row stays.
 
     Raises:
-        ObjectStoreError: as `copy_release`, or the copy there was made of another ledger.
+        ObjectStoreError: as `copy_release`, or the copy there is of another ledger or work folder.
         ArchiveError: a partition here is missing or damaged.
     """
     if settings.archive_url is None:
@@ -86,6 +87,8 @@ def copy_archive(settings: Settings) -> int:
             return 0
         if held is not None and held.lineage != marks.lineage:
             raise _another(settings.archive_url, held.lineage, marks.lineage)
+        if held is not None:
+            require_own(ledger, held, settings.archive_url)
         if read_marks(store, prefix) != marks:
             store.put(prefix + MARKS, marks.model_dump_json().encode(), overwrite=True)
         there = {key.removeprefix(prefix) for key in store.keys(prefix)}
@@ -109,9 +112,14 @@ def _pieces(ledger: Ledger, lineage: str, settings: Settings) -> tuple[Book, dic
 
     contents = {path.name: path.read_bytes() for path in sorted(settings.workspace.receipts.glob("forget-*.json"))}
     receipts = {name: sha256(content).hexdigest() for name, content in contents.items()}
+    writer = writer_of(ledger)  # before the ledger is copied, which tells it too
     content = ledger_bytes(ledger)
     book = Book(
-        lineage=lineage, ledger=sha256(content).hexdigest(), partitions=partitions_of(ledger), receipts=receipts
+        lineage=lineage,
+        writer=writer,
+        ledger=sha256(content).hexdigest(),
+        partitions=partitions_of(ledger),
+        receipts=receipts,
     )
     pieces: dict[str, Callable[[], bytes]] = {ledger_key(book.ledger): lambda: content}
     pieces |= {partition_key(*each): partial(partition, *each) for each in book.partitions.items()}

@@ -29,6 +29,7 @@ from pipeline.sources.objectstore.book import (
 )
 from pipeline.sources.objectstore.restore_forgotten import without_forgotten
 from pipeline.sources.objectstore.together import together
+from pipeline.sources.objectstore.writer import begin_writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -117,6 +118,7 @@ def _brought_back(
             raise _not_whole(prefix + BOOK, "the partitions of its ledger", "others")
         fetched = _fetched(store, prefix, book.partitions, settings)
         erased = without_forgotten(ledger, marks, settings)
+        begin_writer(ledger, book)
         for layer, name in sorted({parsed(place)[:2] for place in book.partitions}):
             remove_unknown(settings.workspace, layer, name, ledger.partitions(layer, name))
         for name, digest in book.receipts.items():

@@ -174,6 +174,25 @@ def test_the_archive_of_another_shop_is_not_replaced(shop):
     assert known(shop)[1].lineage == lineage
 
 
+def test_of_two_machines_restored_from_one_copy_the_second_does_not_write_over_the_first(shop, s3, tmp_path):
+    first, second = (settings_of(tmp_path / name) for name in ("first", "second"))
+    for machine in (first, second):
+        restore([], machine)
+    shorten(first, DAYS[0])
+    shorten(second, DAYS[1])
+    assert [copy_archive(first), copy_archive(first)] == [1, 0], "it takes over, and goes on"
+    held = dict(s3.objects)
+    for late in (second, shop):
+        with pytest.raises(ObjectStoreError, match=r"another work folder .*vitrine restore --force"):
+            copy_archive(late)
+    assert s3.objects == held
+    restore([], second, force=True)
+    assert archived(second) == archived(first)
+    copy_archive(second)
+    with pytest.raises(ObjectStoreError, match="another work folder"):
+        copy_archive(first)
+
+
 def test_a_damaged_ledger_is_left_to_a_person(shop):
     shop.workspace.ledger.write_bytes(b"no SQLite file" * 1000)
     with pytest.raises(ArchiveError, match="vitrine restore"):
