@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -85,7 +86,9 @@ class ReleaseHolder:
             try:
                 swap = await to_thread.run_sync(self._swap_to, name)
             except VitrineError as error:
-                self._refuse(error)
+                if self.in_use is None and not isinstance(error, UnknownReleaseError | NothingToServeError):
+                    await to_thread.run_sync(self._make_do)
+                self._refuse(error)  # last: who hears of the problem finds the other release, or the list, in place
                 raise
         self._telemetry.count(RELOADS, outcome=swap.outcome)
         log.info("release reloaded", extra={"outcome": swap.outcome, "old": swap.old, "new": swap.new})
@@ -109,12 +112,8 @@ class ReleaseHolder:
         if seen[0] is not None and seen[0] == self.name:
             self.problem = None
             return
-        try:
+        with suppress(VitrineError):  # already said and counted
             await self.reload()
-        except VitrineError:  # already said and counted
-            async with self._one_at_a_time:
-                if self.in_use is None:
-                    await to_thread.run_sync(self._make_do)
 
     def _swap_to(self, name: str | None) -> Swap:
         start, old = time.perf_counter(), self.name
