@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 import redis
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 SMALL_SHOP_HOUSEHOLDS = 60
 MakeSettings = Callable[..., Settings]
+
+hypothesis.settings.register_profile("shared machines", parent=hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("shared machines")
 
 
 @pytest.fixture

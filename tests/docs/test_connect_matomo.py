@@ -63,6 +63,7 @@ def follow(commands, home):
     return subprocess.run(script, cwd=REPOSITORY, env={**clean, **own}, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_reader_who_follows_the_page_has_events(matomo, home):
     commands = [re.sub(r"mysql\+pymysql://[^\"]+", matomo, block) for block in blocks("sh")]
     done = follow(commands, home)
@@ -71,6 +72,7 @@ def test_a_reader_who_follows_the_page_has_events(matomo, home):
         assert dt.date(2017, 1, 10) in partition_days(home / "work" / "raw", table)
 
 
+@pytest.mark.slow
 def test_without_a_matomo_the_demos_storefront_does(home):
     done = follow(blocks("sh demo"), home)
     assert done.returncode == 0, done.stderr

@@ -110,6 +110,7 @@ def test_an_error_for_machines_is_json(tmp_path):
     assert (done.returncode, error["error"]) == (1, "ArchiveError")
 
 
+@pytest.mark.slow
 def test_releases_are_listed_and_rolled_back(finished):
     settings, environment = finished
     first = current(settings.releases)

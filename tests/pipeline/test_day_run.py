@@ -117,6 +117,7 @@ def a_user(settings) -> str:
     return str(read_snapshot(settings.workspace.features(DAY)).users[0])
 
 
+@pytest.mark.slow
 def test_the_same_day_and_settings_give_the_same_bytes(finished_run, tmp_path):
     """From raw rows to the release: nothing depends on the clock, on hashing or on the order of threads."""
     settings = finished_run.copy(tmp_path, before="extract")
@@ -124,6 +125,7 @@ def test_the_same_day_and_settings_give_the_same_bytes(finished_run, tmp_path):
     assert content(settings.work_dir) == content(finished_run.folder / "work")
 
 
+@pytest.mark.slow
 def test_running_again_changes_nothing(finished_run, tmp_path):
     settings = finished_run.copy(tmp_path)
     before = content(settings.work_dir)
@@ -131,6 +133,7 @@ def test_running_again_changes_nothing(finished_run, tmp_path):
     assert content(settings.work_dir) == before
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_release(finished_run, tmp_path):
     settings = finished_run.copy(tmp_path, seed=7)
     before = current(settings.releases)
@@ -139,6 +142,7 @@ def test_another_seed_gives_another_release(finished_run, tmp_path):
     assert current(settings.releases) != before
 
 
+@pytest.mark.slow
 def test_a_lost_online_store_is_whole_again_by_sync_only(finished_run, tmp_path):
     """The source is gone as well: nothing may ask for it."""
     settings = finished_run.copy(tmp_path)
@@ -153,6 +157,7 @@ def test_a_lost_online_store_is_whole_again_by_sync_only(finished_run, tmp_path)
     assert not settings.workspace.demo_shop.exists()
 
 
+@pytest.mark.slow
 def test_a_lost_redis_is_whole_again_by_sync_only(finished_run, tmp_path, redis_prefix):
     url, prefix = redis_prefix
     settings = finished_run.copy(tmp_path, online_store_url=url, online_prefix=prefix)
@@ -189,6 +194,7 @@ def test_a_sync_killed_half_way_and_run_again_answers_as_one_that_was_not(finish
     assert answer(settings, a_user(settings)) == answer(finished_run.copy(tmp_path / "whole"), a_user(settings))
 
 
+@pytest.mark.slow
 def test_the_run_leaves_its_metrics_for_prometheus(finished_run, tmp_path):
     settings = finished_run.copy(tmp_path)
     run_and_record(DAY, settings, sync_only=True)
@@ -219,6 +225,7 @@ def test_a_missing_partition_is_named_with_the_stage_that_makes_it(finished_run,
         load_stage(stage)(DAY, settings)
 
 
+@pytest.mark.slow
 def test_live_the_ranker_is_judged_on_the_days_before(finished_run, tmp_path):
     """`preceding`: no row after the day is read, and the release still carries features of the day itself."""
     settings = finished_run.copy(tmp_path, evaluation={"holdout": "preceding"})

@@ -125,6 +125,7 @@ def test_a_shop_is_never_loaded_over_another(small_shop):
         load_demo_shop(f"sqlite:///{small_shop}", households=1)
 
 
+@pytest.mark.slow
 def test_a_killed_load_leaves_no_shop_and_the_next_one_works(tmp_path):
     target = tmp_path / "shop.db"
     code = f"from pipeline.demo.shop import load_demo_shop as load; load('sqlite:///{target}', households=400)"

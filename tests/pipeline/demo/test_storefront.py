@@ -162,6 +162,7 @@ def test_the_same_seed_makes_the_same_rows_and_another_seed_others(tmp_path):
     assert one != other
 
 
+@pytest.mark.slow
 def test_moving_the_clock_day_by_day_equals_one_jump(tmp_path):
     jump, steps = (f"sqlite:///{tmp_path / name}.db" for name in ("jump", "steps"))
     last = FIRST + dt.timedelta(days=6)

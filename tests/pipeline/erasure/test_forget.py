@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from feature_store.online.connect import open_reader
 from feature_store.online.forget import forget_user
+from feature_store.online.redis_layout import user_key
 from feature_store.snapshot import read_history, read_snapshot
 from pipeline.demo import tables
 from pipeline.erasure.forget import forget
@@ -281,9 +282,9 @@ def test_a_user_leaves_every_version_in_redis_and_nobody_else_does(redis_prefix)
     with redis.Redis.from_url(url) as client:
         for user in ("7", "77", "*"):
             for version in ("v1", "v2"):
-                client.set(f"{prefix}:set:{version}:u:{user}", b"x")
+                client.set(user_key(f"{prefix}:set:{version}", user), b"x")
         assert forget_user(url, prefix, "*") == 2
         assert forget_user(url, prefix, "7") == 2
         assert {key.decode() for key in client.scan_iter(f"{prefix}:*")} == {
-            f"{prefix}:set:{version}:u:77" for version in ("v1", "v2")
+            user_key(f"{prefix}:set:{version}", "77") for version in ("v1", "v2")
         }

@@ -133,6 +133,7 @@ def test_a_changed_row_comes_again_in_the_partition_of_its_change(archive):
     assert rows["status"].to_pylist() == ["cancelled"]
 
 
+@pytest.mark.slow
 def test_mariadb_makes_the_same_archive_as_sqlite(short, tmp_path, mysql_database):
     sqlite = f"sqlite:///{tmp_path}/shop.db"
     found = []

@@ -73,6 +73,7 @@ def test_running_again_changes_nothing(archive):
     assert {path: path.read_bytes() for path in sorted(archive.workspace.root.rglob("part.parquet"))} == before
 
 
+@pytest.mark.slow
 def test_extracting_day_by_day_ends_where_one_extraction_does(archive, tmp_path, short):
     """Carts that become orders overnight, logins in the morning, and late rows are all caught up with."""
     url = storefront(archive, through=DAY - dt.timedelta(days=3), overnight=1.0, late=0.1)

@@ -162,6 +162,7 @@ def test_without_expectations_there_is_no_score(archive):
     assert "quality_score" not in result.counts
 
 
+@pytest.mark.slow
 def test_great_expectations_never_reach_for_the_network(archive):
     """Judged in a process of its own, in which every connection is an error."""
     (archive.workspace.reports(DAY) / "quality.json").unlink()
