@@ -103,7 +103,7 @@ def _erase(user: str, settings: Settings) -> Path:
     # Which releases hold the row is known by the snapshots alone: written down before those lose it.
     _write(path, [*earlier, receipt])
     receipt["removed"] |= from_runs(user, settings)
-    receipt["removed"] |= {"examples in reports": forget_examples(settings)}
+    receipt["removed"] |= {"reports": forget_examples(settings)}
     receipt["removed"] |= {"exposures": forget_exposures(user, settings)}
     receipt["removed"] |= {"online": _from_stores(user, settings), "spill": sweep_spill(settings.workspace.spill)}
     _write(path, [*earlier, receipt | {"finished": True}])
