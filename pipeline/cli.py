@@ -10,7 +10,6 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from feature_store.errors import VitrineError
@@ -18,6 +17,7 @@ from pipeline.commands import archive, audit, evaluation, features, recall, tune
 from pipeline.commands.options import Day, Json, Quiet, day_of, settings_of
 from pipeline.commands.source import source
 from pipeline.configuration import origins
+from pipeline.console import out
 from pipeline.errors import SettingsError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -30,7 +30,6 @@ app.add_typer(features.app)
 app.add_typer(recall.app, name="recall")
 app.add_typer(tune.app, name="tune")
 app.add_typer(source, name="source")
-out = Console()
 
 
 @app.command()

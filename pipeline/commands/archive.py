@@ -6,10 +6,10 @@ import datetime as dt
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from pipeline.configuration import load_settings
+from pipeline.console import out
 from pipeline.errors import SettingsError
 from pipeline.logs import configure_logging
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 app = typer.Typer()
-out = Console()
 From = Annotated[str | None, typer.Option("--from", help="First day, YYYY-MM-DD.")]
 To = Annotated[str | None, typer.Option("--to", help="Last day, included.")]
 

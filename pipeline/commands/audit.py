@@ -6,14 +6,13 @@ import datetime as dt
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from pipeline.configuration import load_settings
+from pipeline.console import out
 from pipeline.errors import SettingsError
 from pipeline.logs import configure_logging
 
 app = typer.Typer(no_args_is_help=True, help="Checks of features on the archive.")
-out = Console()
 
 
 @app.command()

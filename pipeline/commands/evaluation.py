@@ -7,12 +7,11 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from pipeline.commands.options import Day, Json, Quiet, day_of, settings_of
+from pipeline.console import out
 
 app = typer.Typer(invoke_without_command=True)
-out = Console()
 
 
 @app.callback()

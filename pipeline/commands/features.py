@@ -7,10 +7,10 @@ import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from pipeline.configuration import load_settings
+from pipeline.console import out
 from pipeline.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 app = typer.Typer()
-out = Console()
 
 
 @app.command()

@@ -6,16 +6,15 @@ import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from pipeline.commands.options import Day, Json, day_of, settings_of
+from pipeline.console import out
 from pipeline.errors import SettingsError
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Recall sources.")
-out = Console()
 
 Scene = Annotated[str, typer.Option(help="A scene of `config/scenes.yaml`.")]
 Sources = Annotated[

@@ -9,10 +9,10 @@ from pathlib import Path  # noqa: TC003 -- typer reads it
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from pipeline.configuration import load_settings
+from pipeline.console import out
 from pipeline.errors import SettingsError
 from pipeline.logs import configure_logging
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pipeline.sources.findings import Finding
 
 source = typer.Typer(no_args_is_help=True, help=__doc__)
-out = Console()
 
 
 @source.command()

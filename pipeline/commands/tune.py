@@ -6,15 +6,14 @@ import datetime as dt
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from pipeline.commands.options import Day, day_of, settings_of
 from pipeline.commands.recall import Every, Scene, Sources, check_scene, names_of
 from pipeline.configuration import config_folder
+from pipeline.console import out
 
 app = typer.Typer(no_args_is_help=True, help="Choices found by measuring, on days before the one named.")
-out = Console()
 
 
 @app.command()
