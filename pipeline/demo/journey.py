@@ -15,6 +15,8 @@ import numpy as np
 from pipeline.errors import SourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     import pandas as pd
 
 START = np.datetime64("2017-01-01T00:00:00")
@@ -39,8 +41,8 @@ FROM kinds WHERE stores >= if(kind = 'display', $fewest, 1) ORDER BY ALL
 on display, or both."""
 
 
-def journey_tables(households: int | None = None) -> dict[str, pd.DataFrame]:
-    """The rows of every table of the shop, columns in the order of the tables.
+def journey_tables(households: int | None = None, only: Collection[str] | None = None) -> dict[str, pd.DataFrame]:
+    """The rows of every table of the shop, or of the named ones; columns in the order of the tables.
 
     With `households`, only the lines of that many households with the most baskets (ties by id), and the items
     they bought.
@@ -52,14 +54,15 @@ def journey_tables(households: int | None = None) -> dict[str, pd.DataFrame]:
         kept = sorted(baskets.index, key=lambda household: (-baskets[household], household))[:households]
         lines = lines[lines["household_id"].isin(kept)]
         products = products[products["product_id"].isin(lines["product_id"])]
-    return {
-        "users": _users(lines, demographics),
-        "items": _items(products, first_sale),
-        "item_prices": _item_prices(lines),
-        "item_promotions": _item_promotions(first_sale[first_sale.index.isin(products["product_id"])]),
-        "orders": _orders(lines),
-        "order_items": _order_items(lines),
+    makers: dict[str, Callable[[], pd.DataFrame]] = {
+        "users": lambda: _users(lines, demographics),
+        "items": lambda: _items(products, first_sale),
+        "item_prices": lambda: _item_prices(lines),
+        "item_promotions": lambda: _item_promotions(first_sale[first_sale.index.isin(products["product_id"])]),
+        "orders": lambda: _orders(lines),
+        "order_items": lambda: _order_items(lines),
     }
+    return {name: make() for name, make in makers.items() if only is None or name in only}
 
 
 def _read(name: str) -> pd.DataFrame:

@@ -42,7 +42,7 @@ class Assortment:
 
 def assortment(households: int) -> Assortment:
     """The baskets of that many households, the same households that `load_demo_shop` chooses."""
-    tables = journey_tables(households)
+    tables = journey_tables(households, only=("items", "orders", "order_items"))
     lines, items = tables["order_items"], tables["items"]
     sold = lines[(lines["quantity"] > 0) & (lines["sales_value"] > 0)].assign(sku=lines["product_id"].astype("str"))
     per_sku = sold.groupby(["basket_id", "sku"], sort=True)[["quantity", "sales_value", "discount"]].sum().reset_index()
