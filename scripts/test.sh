@@ -8,5 +8,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/venv.sh
 
 ensure_venv .venv-dev requirements/dev.txt
-# A file's tests stay together: what is made once for a file is made once.
-exec .venv-dev/bin/python -m pytest -n 2 --dist loadfile -m "not slow" "$@"
+# A file's tests stay together: what is made once for a file is made once. The order of files is that of tests/conftest.py.
+exec .venv-dev/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" "$@"

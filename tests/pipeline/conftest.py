@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.settings import Settings
+    from tests.conftest import MadeOnce
 
 DAY = dt.date(2017, 11, 5)
 SMALL: dict[str, Any] = {"training": {"weeks": 2, "lightgbm": {"trees": 10, "min_rows_per_leaf": 20}}}
@@ -37,13 +38,15 @@ class FinishedRun:
 
 
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+def finished_run(made_once: MadeOnce) -> FinishedRun:
     """A shop of 25 households through every stage."""
-    folder = tmp_path_factory.mktemp("finished")
+    return FinishedRun(made_once("finished", _run), SMALL)
+
+
+def _run(folder: Path) -> None:
     settings = load_settings(arguments={**SMALL, "work_dir": folder / "work"})
     settings.workspace.demo_shop.parent.mkdir(parents=True)
     load_demo_shop(f"sqlite:///{settings.workspace.demo_shop}", households=25)
     for name in STAGES:
         shutil.copytree(folder / "work", folder / f"before-{name}")
         load_stage(name)(DAY, settings)
-    return FinishedRun(folder, SMALL)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.settings import Settings
+    from tests.conftest import MadeOnce
 
 
 @pytest.fixture
@@ -27,15 +28,18 @@ def short(settings: Callable[..., Settings]) -> Callable[..., Settings]:
 
 
 @pytest.fixture(scope="session")
-def archived_work(small_shop_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def archived_work(small_shop_file: Path, made_once: MadeOnce) -> Path:
     """A work folder after extract, clean and validate of DAY; never write into it."""
-    work = tmp_path_factory.mktemp("archived") / "work"
-    (work / "demo").mkdir(parents=True)
-    shutil.copyfile(small_shop_file, work / "demo" / "shop.db")
-    made = load_settings(arguments={"work_dir": work, **EVALUATION})
-    for stage in (extract, clean, validate):
-        stage(DAY, made)
-    return work
+
+    def run(folder: Path) -> None:
+        work = folder / "work"
+        (work / "demo").mkdir(parents=True)
+        shutil.copyfile(small_shop_file, work / "demo" / "shop.db")
+        made = load_settings(arguments={"work_dir": work, **EVALUATION})
+        for stage in (extract, clean, validate):
+            stage(DAY, made)
+
+    return made_once("archived", run) / "work"
 
 
 @pytest.fixture
