@@ -1,6 +1,6 @@
 """Whatever happens in a shop, in the end the archive says what the shop says.
 
-80 histories on SQLite and 25 on MariaDB; `VITRINE_TEST_HISTORIES=3000` tries as many new ones on each.
+120 histories on SQLite and 60 on MariaDB; `VITRINE_TEST_HISTORIES=3000` tries as many new ones on each.
 """
 
 from __future__ import annotations
