@@ -17,7 +17,7 @@ from pipeline.evaluation.metrics import PADDING
 from pipeline.knowledge import record_of
 from pipeline.progress import track
 from pipeline.recommender.baselines import BASELINES
-from pipeline.recommender.ranker.onnx import OnnxRanker
+from pipeline.recommender.ranker.served import served
 from pipeline.recommender.recall import recall_code
 from pipeline.recommender.recall.source import Asker, Candidates
 from pipeline.recommender.recommend import Ranking, Request, recommend
@@ -77,7 +77,7 @@ def candidate_release(known: Knowledge, ranker: Path, settings: Settings) -> Rel
     nobody = Asker(empty_history(), known.snapshot.as_of)
     popular = known.recall["popular"].candidates(nobody, 1) if "popular" in known.recall else None
     fallback = popular or Candidates(np.empty(0, np.int32), np.empty(0, np.float32))
-    return Release(manifest, known.snapshot.item_side, known.recall, OnnxRanker(ranker), fallback)
+    return Release(manifest, known.snapshot.item_side, known.recall, served(ranker.parent), fallback)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from feature_store.schema import LEVELS
 from pipeline.atomic import sweep, write_text
 from pipeline.errors import RecallMismatchError, ReleaseError
 from pipeline.locks import held
-from pipeline.recommender.ranker.onnx import OnnxRanker
+from pipeline.recommender.ranker.served import served
 from pipeline.recommender.recall import SOURCES, recall_code
 from pipeline.recommender.recall.source import Candidates, RecallSource
 from pipeline.settings import Scene  # noqa: TC001 - pydantic reads it when the class is made
@@ -171,7 +171,7 @@ def load_release(folder: Path) -> Release:
         manifest,
         load_items(folder / "items"),
         recall,
-        OnnxRanker(folder / "ranker" / "model.onnx"),
+        served(folder / "ranker"),
         Candidates(popular["items"], popular["scores"]),
     )
 

@@ -11,8 +11,7 @@ from feature_store.registry import feature_set_id
 from pipeline.recommender.ranker.calibration import calibration_report
 from pipeline.recommender.ranker.choice import ranker_class
 from pipeline.recommender.ranker.explanation import some_rows, summary
-from pipeline.recommender.ranker.model import MODEL
-from pipeline.recommender.ranker.onnx import OnnxRanker
+from pipeline.recommender.ranker.served import scorer
 from pipeline.recommender.recall import recall_code
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def write_ranker(
     ranker.save(folder)
     rows = some_rows(examples.matrix)
     explained = ranker.explain(rows)
-    scores = OnnxRanker(folder / MODEL).score(held_out.matrix, worth)
+    scores = scorer(folder, ranker.name, ranker.native).score(held_out.matrix, worth)
     calibration = calibration_report(scores, held_out.label, held_out.asker, training.calibration)
     schema = {
         "feature_set": feature_set_id(),

@@ -68,19 +68,27 @@ def own_forms(folder: Path, matrix: NDArray[np.float32]) -> list[tuple[str, floa
     import lightgbm
 
     from pipeline.recommender.ranker.onnx import OnnxRanker
+    from pipeline.recommender.ranker.tree_text import read_trees
 
-    booster, onnx = lightgbm.Booster(model_file=str(folder / "model.txt")), OnnxRanker(folder / "model.onnx")
+    text = (folder / "model.txt").read_text(encoding="utf-8")
+    booster, onnx, trees = lightgbm.Booster(model_str=text), OnnxRanker(folder / "model.onnx"), read_trees(text)
 
     def native() -> NDArray[np.float64]:
         return np.asarray(booster.predict(matrix, raw_score=True, num_threads=1))
 
-    def served() -> NDArray[np.float64]:
+    def exported() -> NDArray[np.float64]:
         return onnx.score(matrix).astype(np.float64)
 
-    return [
+    found = [
         ("LightGBM, its own predict", *milliseconds(native), native()),
-        ("ONNX Runtime (what serving uses)", *milliseconds(served), served()),
+        ("ONNX Runtime (`model.onnx`)", *milliseconds(exported), exported()),
     ]
+    if trees is not None:
+        sums = trees.sums
+        found.append(
+            ("NumPy, the trees at once (what serving uses)", *milliseconds(lambda: sums(matrix)), sums(matrix))
+        )
+    return found
 
 
 PEER = """

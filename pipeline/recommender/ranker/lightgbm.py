@@ -1,4 +1,4 @@
-"""LightGBM: the default ranker. Serving reads its ONNX export, never this module."""
+"""LightGBM: the default ranker. Serving reads its text file with `tree_text.py`, never this module."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.recommender.ranker.choices import TrainingChoices
 
 MODEL = "model.onnx"
-"""What every ranker exports, what evaluation judges and serving runs."""
+"""What every ranker exports; `served.py` says what evaluation judges and serving runs."""
 
 
 class Ranker(Protocol):

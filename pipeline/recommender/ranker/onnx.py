@@ -1,4 +1,4 @@
-"""Scores with the ranker's ONNX file: what evaluation judges and serving runs."""
+"""Scores with the ranker's ONNX file: of every ranker but those that `served.py` has something better for."""
 
 from __future__ import annotations
 
