@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from feature_store.schema import MAPPABLE_TABLES, Table
 from pipeline.errors import DayOutsideDataError
-from pipeline.sources.archive import RAW, archive_lock, damaged_days
+from pipeline.sources.archive import RAW, archive_lock
 from pipeline.sources.business import open_source
+from pipeline.sources.damaged import set_aside_damaged
 from pipeline.sources.forgotten import Forgotten
 from pipeline.sources.intake import BACKFILL, MEND, ONE_DAY, Intake, Taken, Window, start_of
 from pipeline.sources.ledger import Ledger, open_ledger
@@ -79,7 +80,7 @@ def _intake(settings: Settings, day: dt.date) -> Iterator[tuple[Intake, list[Tab
 def _mend(intake: Intake, table: Table) -> None:
     """Read damaged days again: what is merged or compared must be readable."""
     known = intake.ledger.partitions(RAW, table.name)
-    for day in damaged_days(intake.settings.workspace, RAW, table.name, known):
+    for day in set_aside_damaged(intake.settings.workspace, RAW, table.name, known):
         intake.take(table, Window(start_of(day), start_of(day + ONE_DAY), MEND))
 
 

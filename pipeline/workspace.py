@@ -32,6 +32,11 @@ class Workspace:
         return self.root / "quarantine"
 
     @property
+    def damaged(self) -> Path:
+        """Files of `raw` and `clean` that were not what the ledger knows, as they were found; the newest of each."""
+        return self.root / "damaged"
+
+    @property
     def ledger(self) -> Path:
         """SQLite: watermarks and one row per table and extraction."""
         return self.root / "ledger.db"

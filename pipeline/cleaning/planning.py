@@ -10,7 +10,8 @@ from feature_store.schema import EVENTS, MAPPABLE_TABLES, ORDER_ITEMS, REFUNDS
 from pipeline.cleaning.history import bounds_made_from
 from pipeline.cleaning.quarantine import lost_days
 from pipeline.cleaning.rules import VERSION
-from pipeline.sources.archive import CLEAN, damaged_days, remove_unknown
+from pipeline.sources.archive import CLEAN, remove_unknown
+from pipeline.sources.damaged import set_aside_damaged
 
 if TYPE_CHECKING:
     from pipeline.cleaning.lookups import Work
@@ -29,7 +30,8 @@ def days_to_clean(ledger: Ledger, raw: RawArchive, made_from: Names, settings: S
         known = ledger.partitions(CLEAN, name)
         remove_unknown(settings.workspace, CLEAN, name, known)
         stale = {day for day, made in made_from[name].items() if day not in known or known[day].made_from != made}
-        damaged = {*damaged_days(settings.workspace, CLEAN, name, known), *lost_days(settings.workspace, name, known)}
+        found = set_aside_damaged(settings.workspace, CLEAN, name, known)
+        damaged = {*found, *lost_days(settings.workspace, name, known)}
         work[name] = stale | (damaged & set(made_from[name]))
     return together(work, raw)
 

@@ -20,6 +20,7 @@ from pipeline.errors import SettingsError
 from pipeline.evaluation.reporting import forget_examples
 from pipeline.exposures import forget_exposures
 from pipeline.sources.archive import CLEAN, RAW, archive_lock, read_partition
+from pipeline.sources.damaged import forget_damaged
 from pipeline.sources.forgotten import ORDER, USER, VISITOR, Forgotten
 from pipeline.sources.ledger import Ledger, open_ledger
 from pipeline.sources.matomo.identity import visitors_of
@@ -105,6 +106,7 @@ def _erase(user: str, settings: Settings) -> Path:
     receipt["removed"] |= from_runs(user, settings)
     receipt["removed"] |= {"reports": forget_examples(settings)}
     receipt["removed"] |= {"exposures": forget_exposures(user, settings)}
+    receipt["removed"] |= {"damaged": forget_damaged(settings.workspace)}
     receipt["removed"] |= {"online": _from_stores(user, settings), "spill": sweep_spill(settings.workspace.spill)}
     _write(path, [*earlier, receipt | {"finished": True}])
     return path

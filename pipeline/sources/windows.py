@@ -6,7 +6,8 @@ import datetime as dt
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from pipeline.sources.archive import RAW, damaged_days, remove_unknown
+from pipeline.sources.archive import RAW, remove_unknown
+from pipeline.sources.damaged import set_aside_damaged
 from pipeline.sources.intake import MEND, NEW, ONE_DAY, Window, start_of
 from pipeline.sources.watermark import watermark
 
@@ -19,7 +20,7 @@ def damaged_windows(intake: Intake, table: Table) -> list[Window]:
     """Days whose file is not the one that the ledger knows; what killed runs left beside them is removed."""
     workspace, known = intake.settings.workspace, intake.ledger.partitions(RAW, table.name)
     remove_unknown(workspace, RAW, table.name, known)
-    damaged = _stretches(damaged_days(workspace, RAW, table.name, known))
+    damaged = _stretches(set_aside_damaged(workspace, RAW, table.name, known))
     return [Window(start_of(first), start_of(last + ONE_DAY), MEND) for first, last in damaged]
 
 

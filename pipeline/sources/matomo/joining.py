@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pyarrow.compute as pc
 
 from feature_store.schema import EVENTS, ORDERS
-from pipeline.sources.archive import RAW, damaged_days, read_partition, remove_unknown, write_partitions
+from pipeline.sources.archive import RAW, read_partition, remove_unknown, write_partitions
+from pipeline.sources.damaged import set_aside_damaged
 from pipeline.sources.matomo import tables
 from pipeline.sources.matomo.behaviour import canonical_events
 
@@ -38,7 +39,7 @@ def join_events(ledger: Ledger, workspace: Workspace, mapping: MatomoMapping) ->
     made_from = {day: _made_from(mapping, partition, facts[day]) for day, partition in events.items()}
     stale = {day for day in made_from if day not in known or known[day].made_from != made_from[day]}
     stale |= {day for day in made_from if day in known and known[day].counts.get("matomo_purchases")}
-    stale |= set(damaged_days(workspace, RAW, EVENTS.name, known)) & set(made_from)
+    stale |= set(set_aside_damaged(workspace, RAW, EVENTS.name, known)) & set(made_from)
     orders = _shop_orders(ledger, workspace, mapping) if stale else frozenset()
     written: Days = {}
     for day in sorted(stale):

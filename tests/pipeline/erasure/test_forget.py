@@ -34,7 +34,19 @@ from tests.bucket_server import BUCKET, KEY_ID, REGION, SECRET
 from tests.oss_server import Oss
 from tests.pipeline.conftest import DAY
 
-PLACES = ("raw", "clean", "quarantine", "features", "recall", "rollups", "reports", "exposures", "online", "spill")
+PLACES = (
+    "raw",
+    "clean",
+    "quarantine",
+    "features",
+    "recall",
+    "rollups",
+    "reports",
+    "exposures",
+    "damaged",
+    "online",
+    "spill",
+)
 WHOEVER_ASKS = ("rollups", "reports", "online")
 """Roll-ups and the lists of examples in reports name nobody, and go whoever asks; stores say how many records went."""
 

@@ -101,8 +101,10 @@ def test_a_damaged_clean_partition_is_made_again(archive):
     before = archive_of(archive)
     path = partition_file(archive.workspace, CLEAN, "orders", DAY)
     path.write_bytes(path.read_bytes()[:-10])
+    damaged = path.read_bytes()
     clean(DAY, archive)
     assert archive_of(archive) == before
+    assert (archive.workspace.damaged / "clean" / "orders" / f"day={DAY}" / "part.parquet").read_bytes() == damaged
 
 
 def test_a_damaged_raw_partition_is_told_with_the_remedy(archive):

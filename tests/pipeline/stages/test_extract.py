@@ -95,6 +95,19 @@ def test_missing_and_damaged_partitions_are_read_again(archive, damage):
     assert archive_of(archive) == before
 
 
+def test_a_damaged_partition_is_named_and_kept_as_it_was_found(archive, caplog):
+    path = partition_file(archive.workspace, RAW, "order_items", dt.date(2017, 1, 5))
+    path.write_bytes(b"PAR1 rubbish PAR1")
+    extract(DAY, archive)
+    (told,) = [each for each in caplog.records if each.message == "damaged partition, making it again"]
+    kept = archive.workspace.damaged / "raw" / "order_items" / "day=2017-01-05" / "part.parquet"
+    assert (told.file, told.kept) == (str(path), str(kept))
+    assert kept.read_bytes() == b"PAR1 rubbish PAR1"
+    caplog.clear()
+    extract(DAY, archive)
+    assert not [each for each in caplog.records if each.levelname == "WARNING"]
+
+
 @pytest.mark.slow
 def test_a_damaged_day_that_held_older_versions_is_read_again_and_says_how_many_were_lost(archive):
     """Twelve orders of one day change later: the archive keeps both versions, the shop only the new one."""
