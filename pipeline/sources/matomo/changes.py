@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from pipeline.sources.connection import database_errors
 from pipeline.sources.matomo.reader import ORDER, MatomoSource, written
 
 if TYPE_CHECKING:
@@ -36,22 +35,20 @@ class Reached:
 def highest_ids(source: MatomoSource) -> tuple[int, int]:
     """The highest `idlink_va` and `idvisit` there are now; ids are shared by all sites."""
     found = []
-    with database_errors(source.url):
-        for name, key in (("log_link_visit_action", "idlink_va"), ("log_visit", "idvisit")):
-            column = source.catalogue.table(name).c[key]
-            found.append(int(source.connection.execute(sa.select(sa.func.max(column))).scalar() or 0))
+    for name, key in (("log_link_visit_action", "idlink_va"), ("log_visit", "idvisit")):
+        column = source.catalogue.table(name).c[key]
+        found.append(int(source.connection.execute(sa.select(sa.func.max(column))).scalar() or 0))
     return found[0], found[1]
 
 
 def bounds(source: MatomoSource) -> dict[int, tuple[dt.date, dt.date]]:
     """The first and the last day on which anything happened on each of the mapping's sites, where anything did."""
     days: dict[int, set[dt.date]] = {site: set() for site in source.mapping.sites}
-    with database_errors(source.url):
-        for name, (time, *_) in ORDER.items():
-            table = source.catalogue.table(name)
-            for site in source.mapping.sites:  # one site at a time: the indexes begin with it
-                query = sa.select(sa.func.min(table.c[time]), sa.func.max(table.c[time]))
-                days[site] |= _days(source.connection.execute(query.where(table.c.idsite == site)).one())
+    for name, (time, *_) in ORDER.items():
+        table = source.catalogue.table(name)
+        for site in source.mapping.sites:  # one site at a time: the indexes begin with it
+            query = sa.select(sa.func.min(table.c[time]), sa.func.max(table.c[time]))
+            days[site] |= _days(source.connection.execute(query.where(table.c.idsite == site)).one())
     return {site: (min(each), max(each)) for site, each in days.items() if each}
 
 
@@ -66,8 +63,7 @@ def days_to_read(source: MatomoSource, reached: Reached, end: dt.datetime) -> li
         days |= set(_range(found[site][0], last))
     if reached.through:
         overlap = min(reached.through.values()) - dt.timedelta(hours=source.mapping.overlap_hours)
-        with database_errors(source.url):
-            late = _late_actions(source, reached, overlap) | _visits(source, reached, overlap)
+        late = _late_actions(source, reached, overlap) | _visits(source, reached, overlap)
         days |= {*_range(overlap.date(), last), *(day for day in late if day <= last)}
     return sorted(days)
 

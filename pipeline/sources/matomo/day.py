@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from feature_store.errors import ArchiveError
 from pipeline.sources.archive import RAW, read_partition, write_partitions
 from pipeline.sources.canonical import arrow_schema
 from pipeline.sources.forgotten import Forgotten
-from pipeline.sources.intake import ONE_DAY, Taken, start_of
+from pipeline.sources.intake import ONE_DAY, Taken, checksum_of, start_of
 from pipeline.sources.ledger import Extraction, Ledger, Partition
 from pipeline.sources.matomo.reconcile import held_by_day, remember
 from pipeline.sources.matomo.tables import MATOMO_TABLES
@@ -31,28 +32,36 @@ def take_day(
 ) -> dict[str, Taken]:
     """Put one day in place, in all tables at once as far as the ledger tells; `written` holds what became another."""
     started, (start, end) = time.perf_counter(), (start_of(day), start_of(day + ONE_DAY))
-    pages: dict[str, list[pa.Table]] = {name: [] for name in MATOMO_TABLES}
     forgotten = Forgotten(ledger)
-    for table, page in source.read(start, end):
-        pages[table.name].append(forgotten.without(table.name, page))
+    # What is entered as held must be of the moment of the rows, or a difference would never be seen.
+    pages, held = source.at_once(lambda: (_pages(source, start, end), held_by_day(source, start, end)))
     partitions: dict[str, Partition] = {}
     read: dict[str, Taken] = {}
     for name, table in MATOMO_TABLES.items():
-        known, rows = ledger.partitions(RAW, name).get(day), _ordered(pages.pop(name), table)
+        rows = _ordered([forgotten.without(name, page) for page in pages.pop(name)], table)
+        known = ledger.partitions(RAW, name).get(day)
         read[name] = _change(_held(workspace, table, day, known), rows, table)
         partitions[name] = write_partitions(workspace, RAW, name, [(day, rows)])[day]
         if known is None or known.checksum != partitions[name].checksum:
             read[name].written[day] = partitions[name]
     seconds = round(time.perf_counter() - started, 3)
-    held = held_by_day(source, start, end)
     with ledger.transaction():
         remember(ledger, source, day, held)
         for name, taken in read.items():
             before = watermark(ledger, source.mapping.name, name)
             numbers = taken.rows, seconds, before, before, kind, taken.inserted, taken.updated, taken.deleted
+            entry = Extraction(source.mapping.name, name, run_day, start, end, *numbers, duplicates=taken.duplicates)
             ledger.record_partitions(RAW, name, {day: partitions[name]})
-            ledger.record_extraction(Extraction(source.mapping.name, name, run_day, start, end, *numbers))
+            checksum = checksum_of({day: partitions[name]}, start, end)
+            ledger.record_extraction(dataclasses.replace(entry, checksum=checksum))
     return read
+
+
+def _pages(source: MatomoSource, start: dt.datetime, end: dt.datetime) -> dict[str, list[pa.Table]]:
+    pages: dict[str, list[pa.Table]] = {name: [] for name in MATOMO_TABLES}
+    for table, page in source.read(start, end):
+        pages[table.name].append(page)
+    return pages
 
 
 def _held(workspace: Workspace, table: Table, day: dt.date, known: Partition | None) -> pa.Table:

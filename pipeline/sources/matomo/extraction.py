@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, TypeVar
 
 from feature_store.schema import EVENTS
 from pipeline.errors import SettingsError
 from pipeline.progress import track
-from pipeline.sources.archive import RAW, damaged_days, remove_unknown
-from pipeline.sources.intake import BACKFILL, MEND, NEW, Taken, start_of
+from pipeline.sources.archive import RAW, remove_unknown
+from pipeline.sources.damaged import set_aside_damaged
+from pipeline.sources.intake import BACKFILL, MEND, NEW, Taken, checksum_of, start_of
 from pipeline.sources.ledger import Extraction, Ledger
 from pipeline.sources.matomo.changes import ONE_DAY, Reached, days_to_read, highest_ids
 from pipeline.sources.matomo.day import take_day
@@ -58,7 +60,7 @@ def bring_up_matomo(
             remedy="Take `events` out of the mapping, or unset VITRINE_MATOMO_DATABASE_URL.",
         )
     mapping = load_matomo_mapping(settings)
-    with open_matomo(url, mapping) as source:
+    with open_matomo(url, mapping, settings.extract) as source:
         counts = extract_matomo(source, ledger, settings.workspace, run_day, last_day)
         if is_due(ledger, MATOMO_EVENTS.name, settings.extract.reconcile_every):
             found = reconcile_matomo(source, ledger, settings.workspace, run_day)
@@ -76,7 +78,7 @@ def mend_matomo(settings: Settings, ledger: Ledger, mend: Callable[[MatomoSource
     if url is None:
         return None
     mapping = load_matomo_mapping(settings)
-    with open_matomo(url, mapping) as source:
+    with open_matomo(url, mapping, settings.extract) as source:
         found = mend(source)
     join_events(ledger, settings.workspace, mapping)
     return found
@@ -93,23 +95,24 @@ def extract_matomo(
     Raises:
         SourceError: the database fails; days that were written stay, the watermark does not move.
     """
+    started, end = time.perf_counter(), start_of(last_day + ONE_DAY)
     _prepare(ledger)
-    end = start_of(last_day + ONE_DAY)
     reached = _reached(ledger, source)
-    days = set(days_to_read(source, reached, end))
+    # Both of one moment: of a later one, ids would be too high for rows that nobody was told to read.
+    to_read, ids = source.at_once(lambda: (days_to_read(source, reached, end), highest_ids(source)))
+    days = set(to_read)
     for name in MATOMO_TABLES:
         known = ledger.partitions(RAW, name)
         remove_unknown(workspace, RAW, name, known)
-        days |= set(damaged_days(workspace, RAW, name, known))
-    ids = highest_ids(source)
-    counts = dict.fromkeys(MATOMO_TABLES, 0)
+        days |= set(set_aside_damaged(workspace, RAW, name, known))
+    totals = {name: Taken() for name in MATOMO_TABLES}
     for day in track(sorted(days), "extracting Matomo"):
-        for name, taken in take_day(source, ledger, workspace, run_day, day, MEND).items():
-            counts[name] += taken.rows
+        _add(totals, take_day(source, ledger, workspace, run_day, day, MEND))
     if days:
         through = max([min(end, start_of(max(days) + ONE_DAY)), *reached.through.values()])
         after = Reached(dict.fromkeys(source.mapping.sites, through), *ids)
-        _move(ledger, source, reached, after, run_day, counts[MATOMO_EVENTS.name])
+        _move(ledger, source, reached, after, run_day, totals[MATOMO_EVENTS.name], time.perf_counter() - started)
+    counts = {name: taken.rows for name, taken in totals.items()}
     log.info("Matomo extracted", extra={"days": len(days), **counts})
     return counts
 
@@ -138,6 +141,7 @@ def reconcile_matomo(
 
     Rows are those of Matomo's log tables; inserted, updated and deleted are those of the archive.
     """
+    started = time.perf_counter()
     _prepare(ledger)
     compared, differences = changed_days(ledger, source, first, last)
     result = Reconciliation(source.mapping.name, rows=compared, differences=differences)
@@ -148,21 +152,23 @@ def reconcile_matomo(
     for taken in totals.values():
         result.inserted, result.updated = result.inserted + taken.inserted, result.updated + taken.updated
         result.deleted += taken.deleted
-    _record_comparison(ledger, source, run_day, result)
+    _record_comparison(ledger, source, run_day, result, time.perf_counter() - started)
     if differences:
         found = list(map(str, differences))
         log.warning("Matomo had changed behind the overlap, repaired", extra={"differences": found})
     return result
 
 
-def _record_comparison(ledger: Ledger, source: MatomoSource, run_day: dt.date, result: Reconciliation) -> None:
+def _record_comparison(
+    ledger: Ledger, source: MatomoSource, run_day: dt.date, result: Reconciliation, seconds: float
+) -> None:
     name = source.mapping.name
     through, note = watermark(ledger, name, MATOMO_EVENTS.name), "; ".join(map(str, result.differences))
     if through is None:
         return
-    entry = Extraction(
-        name, MATOMO_EVENTS.name, run_day, through, through, result.rows, 0.0, through, through, RECONCILE, note=note
-    )
+    changes = result.inserted, result.updated, result.deleted
+    numbers = result.rows, round(seconds, 3), through, through, RECONCILE, *changes
+    entry = Extraction(name, MATOMO_EVENTS.name, run_day, through, through, *numbers, note=note)
     with ledger.transaction():
         ledger.record_extraction(entry)
 
@@ -189,14 +195,38 @@ def _reached(ledger: Ledger, source: MatomoSource) -> Reached:
     return Reached({site: min(each[site] for each in found) for site in known}, *(ids or (0, 0)))
 
 
-def _move(ledger: Ledger, source: MatomoSource, before: Reached, after: Reached, run_day: dt.date, events: int) -> None:
-    """Enter what is archived of every site now. A site that left the mapping loses its watermark, because days that
-    are read again lose its rows: should it come back, it begins at its beginning.
+def _move(
+    ledger: Ledger,
+    source: MatomoSource,
+    before: Reached,
+    after: Reached,
+    run_day: dt.date,
+    events: Taken,
+    seconds: float,
+) -> None:
+    """Enter what is archived of every site now; numbers are of all days of events that were read. A site that left the
+    mapping loses its watermark, because days that are read again lose its rows: should it come back, it begins anew.
     """
     name = source.mapping.name
     began, through = min(before.through.values(), default=None), max(after.through.values())
-    stretch, note = (began or through, through), _joined(source, before)
-    entry = Extraction(name, MATOMO_EVENTS.name, run_day, *stretch, events, 0.0, began, through, NEW, note=note)
+    known = ledger.partitions(RAW, MATOMO_EVENTS.name)
+    start = began or start_of(min(known))
+    changes = events.inserted, events.updated, events.deleted, events.duplicates
+    entry = Extraction(
+        name,
+        MATOMO_EVENTS.name,
+        run_day,
+        start,
+        through,
+        events.rows,
+        round(seconds, 3),
+        began,
+        through,
+        NEW,
+        *changes,
+        checksum=checksum_of(known, start, through),
+        note=_joined(source, before),
+    )
     with ledger.transaction():
         ledger.record_extraction(entry)
         for table in MATOMO_TABLES:

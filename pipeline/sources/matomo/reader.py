@@ -1,8 +1,8 @@
 """Matomo's tables as canonical rows: a stretch of time of one site after the other, in pages of bounded size.
 
 Everything is selected by column name and by `idsite` (the time indexes begin with it), pages go by key and never by
-offset, and names are looked up in `log_action` page by page. All of a source's reading is one transaction: one
-moment of the database where it has snapshots.
+offset, and names are looked up in `log_action` page by page. All of a source's reading is one transaction: one moment
+of the database where it has snapshots. When the connection dies, `at_once` says what is read again of a later moment.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -18,16 +18,17 @@ import sqlalchemy as sa
 from feature_store.schema import Table
 from pipeline.errors import SourceError
 from pipeline.sources.canonical import arrow_schema, canonical_column
-from pipeline.sources.connection import connection, database_errors
+from pipeline.sources.connection import database_errors
 from pipeline.sources.matomo import actions, baskets, visits
 from pipeline.sources.matomo.catalogue import Catalogue, dimension_columns, goal_names, read_catalogue
 from pipeline.sources.matomo.codes import visitor
 from pipeline.sources.matomo.tables import BASKETS, EVENTS, FACTS, VISITS
+from pipeline.sources.paging import Session, session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from pipeline.settings import Settings
+    from pipeline.settings import Extract, Settings
     from pipeline.sources.matomo.mapping import MatomoMapping
 
 PAGE_ROWS = 5_000
@@ -35,14 +36,14 @@ PAGE_ROWS = 5_000
 Names = dict[int, tuple[str, int]]
 Row = dict[str, Any]
 Batch = tuple[Table, pa.Table]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class MatomoSource:
     """A connected Matomo. Windows are half-open, [start, end), in aware UTC times."""
 
-    url: sa.URL
-    connection: sa.Connection
+    session: Session
     mapping: MatomoMapping
     catalogue: Catalogue
     dimensions: dict[int, list[str]]
@@ -50,13 +51,25 @@ class MatomoSource:
     goals: dict[tuple[int, int], str]
     """(site, number) -> the name of a goal."""
 
+    @property
+    def connection(self) -> sa.Connection:
+        """The one that lives now."""
+        return self.session.connection
+
+    def at_once(self, ask: Callable[[], T]) -> T:
+        """What `ask` reads, all of it of one moment: from its beginning again when the connection is lost meanwhile.
+
+        Raises:
+            SourceError: the database refuses, or stays away for as many attempts as the settings allow.
+        """
+        return self.session.answer(lambda _connection: ask())
+
     def read(self, start: dt.datetime, end: dt.datetime, page_rows: int = PAGE_ROWS) -> Iterator[Batch]:
         """What happened in the window: pages of `matomo_visits`, `matomo_events`, `matomo_facts`, `matomo_baskets`."""
-        with database_errors(self.url):
-            for site in self.mapping.sites:
-                yield from self._visits(site, start, end, page_rows)
-                yield from self._actions(site, start, end, page_rows)
-                yield from self._conversions(site, start, end, page_rows)
+        for site in self.mapping.sites:
+            yield from self._visits(site, start, end, page_rows)
+            yield from self._actions(site, start, end, page_rows)
+            yield from self._conversions(site, start, end, page_rows)
 
     def _visits(self, site: int, start: dt.datetime, end: dt.datetime, page_rows: int) -> Iterator[Batch]:
         for page in self._pages("log_visit", visits.COLUMNS, site, start, end, page_rows):
@@ -193,14 +206,15 @@ def matomo_url(settings: Settings) -> sa.URL | None:
 
 
 @contextmanager
-def open_matomo(url: sa.URL, mapping: MatomoMapping) -> Iterator[MatomoSource]:
+def open_matomo(url: sa.URL, mapping: MatomoMapping, extract: Extract) -> Iterator[MatomoSource]:
     """Matomo's database, connected and checked.
 
     Raises:
         SourceError: it cannot be reached, or lacks a table, a column or a site that the mapping needs.
     """
-    with connection(url) as opened:
-        catalogue = read_catalogue(opened, mapping)
+    with session(url, extract) as opened, database_errors(url):
+        connection = opened.connection
+        catalogue = read_catalogue(connection, mapping)
         names = (mapping.dimensions.position, mapping.dimensions.request)
-        columns = dimension_columns(opened, catalogue, names)
-        yield MatomoSource(url, opened, mapping, catalogue, columns, goal_names(opened, catalogue))
+        columns = dimension_columns(connection, catalogue, names)
+        yield MatomoSource(opened, mapping, catalogue, columns, goal_names(connection, catalogue))

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from pipeline.sources.connection import database_errors
 from pipeline.sources.matomo.reader import ORDER, MatomoSource, written
 from pipeline.sources.reconcile import Difference, Side
 
@@ -33,19 +32,16 @@ Held = dict[str, list[list[Any]]]
 def held_by_day(source: MatomoSource, start: dt.datetime | None = None, end: dt.datetime | None = None) -> Held:
     """What the source's tables hold of each day of the window, or of every day."""
     found: Held = {}
-    with database_errors(source.url):
-        for name, (time_name, key_name, *_) in {**ORDER, **_LINES}.items():
-            table = source.catalogue.table(name)
-            time, key, day = table.c[time_name], table.c[key_name], sa.func.date(table.c[time_name])
-            (user,) = source.catalogue.select(name, ["user_id"])
-            query = sa.select(day, sa.func.count(), sa.func.min(key), sa.func.max(key), sa.func.count(user)).group_by(
-                day
-            )
-            if start is not None and end is not None:
-                query = query.where(time >= written(start), time < written(end))
-            for site in source.mapping.sites:
-                for at, *numbers in source.connection.execute(query.where(table.c.idsite == site)):
-                    found.setdefault(str(at), []).append([name, site, *map(int, numbers)])
+    for name, (time_name, key_name, *_) in {**ORDER, **_LINES}.items():
+        table = source.catalogue.table(name)
+        time, key, day = table.c[time_name], table.c[key_name], sa.func.date(table.c[time_name])
+        (user,) = source.catalogue.select(name, ["user_id"])
+        query = sa.select(day, sa.func.count(), sa.func.min(key), sa.func.max(key), sa.func.count(user)).group_by(day)
+        if start is not None and end is not None:
+            query = query.where(time >= written(start), time < written(end))
+        for site in source.mapping.sites:
+            for at, *numbers in source.connection.execute(query.where(table.c.idsite == site)):
+                found.setdefault(str(at), []).append([name, site, *map(int, numbers)])
     return found
 
 
@@ -68,7 +64,7 @@ def changed_days(
     """(rows compared, days that were read and of which the source holds something else now), ascending, on all days
     or those from `first` to `last`; days of a purge are no difference.
     """
-    now = held_by_day(source)
+    now = source.at_once(lambda: held_by_day(source))
     query = "SELECT day, held FROM matomo_days WHERE source = ? ORDER BY day"
     then = {day: json.loads(held) for day, held in ledger.connection.execute(query, (source.mapping.name,))}
     changed = [day for day, held in then.items() if held != now.get(day, [])]

@@ -11,6 +11,7 @@ from pipeline.demo.journey import journey_tables
 from pipeline.demo.storefront import SIMULATION, advance, clock, make_storefront, write_truth
 from pipeline.demo.storefront_truth import Truth
 from pipeline.errors import SourceError
+from pipeline.settings import Extract
 from pipeline.sources.matomo.mapping import MatomoMapping
 from pipeline.sources.matomo.reader import open_matomo
 
@@ -40,7 +41,7 @@ def told(url, first=FIRST, through=LAST):
     """The storefront as the reader sees it: table name -> rows."""
     start, end = (dt.datetime.combine(day, dt.time(), dt.UTC) for day in (first, through + dt.timedelta(days=1)))
     found = {}
-    with open_matomo(sa.make_url(url), MatomoMapping(sites=(1,))) as source:
+    with open_matomo(sa.make_url(url), MatomoMapping(sites=(1,)), Extract()) as source:
         for table, page in source.read(start, end):
             found.setdefault(table.name, []).extend(page.to_pylist())
     return found

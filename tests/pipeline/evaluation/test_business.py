@@ -164,7 +164,7 @@ def simulated(tmp_path_factory):
         MatomoMapping(sites=(1,), orders="matomo_where_missing"),
     )
     told = {}
-    with open_matomo(sa.make_url(url), mapping) as source:
+    with open_matomo(sa.make_url(url), mapping, settings.extract) as source:
         start, end = (dt.datetime.combine(day, dt.time(), dt.UTC) for day in (first, last + dt.timedelta(days=1)))
         for table, page in source.read(start, end):
             told.setdefault(table.name, []).append(page)

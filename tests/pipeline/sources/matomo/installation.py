@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from feature_store.schema import ORDERS
 from pipeline.demo.matomo_schema import RELEASES, matomo_tables
+from pipeline.settings import Extract
 from pipeline.sources.archive import RAW, read_partition, write_partitions
 from pipeline.sources.canonical import arrow_schema
 from pipeline.sources.ledger import open_ledger
@@ -141,11 +142,14 @@ class Installation:
     def mapping(self, **more):
         return MatomoMapping(**{"prefix": self.prefix, "sites": self.sites} | more)
 
+    def open(self, **mapping):
+        return open_matomo(self.url, self.mapping(**mapping), Extract(retry_seconds=0))
+
     def read(self, *, page_rows=5000, days=3, start=DAY, **mapping):
         """Everything from `start` on: table name -> rows."""
         begin = dt.datetime.combine(start, dt.time(), dt.UTC)
         found = {name: [] for name in MATOMO_TABLES}
-        with open_matomo(self.url, self.mapping(**mapping)) as source:
+        with self.open(**mapping) as source:
             for table, page in source.read(begin, begin + dt.timedelta(days=days), page_rows):
                 found[table.name] += page.to_pylist()
         return found
@@ -154,7 +158,7 @@ class Installation:
         return [row for row in self.read(**how)["matomo_events"] if kind in (None, row["kind"])]
 
     def extract(self, workspace, last_day=DAY, **mapping):
-        with open_matomo(self.url, self.mapping(**mapping)) as source, open_ledger(workspace.ledger) as ledger:
+        with self.open(**mapping) as source, open_ledger(workspace.ledger) as ledger:
             return extract_matomo(source, ledger, workspace, last_day, last_day)
 
     def reconcile(self, workspace, first=None, last=None):
@@ -162,11 +166,11 @@ class Installation:
         return self.compared(workspace, first, last).written
 
     def compared(self, workspace, first=None, last=None):
-        with open_matomo(self.url, self.mapping()) as source, open_ledger(workspace.ledger) as ledger:
+        with self.open() as source, open_ledger(workspace.ledger) as ledger:
             return reconcile_matomo(source, ledger, workspace, DAY, first, last)
 
     def backfill(self, workspace, first=DAY, last=DAY, **mapping):
-        with open_matomo(self.url, self.mapping(**mapping)) as source, open_ledger(workspace.ledger) as ledger:
+        with self.open(**mapping) as source, open_ledger(workspace.ledger) as ledger:
             return backfill_matomo(source, ledger, workspace, last, first, last)
 
 

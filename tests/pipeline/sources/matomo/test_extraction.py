@@ -5,7 +5,6 @@ import pytest
 from pipeline.sources.intake import MEND
 from pipeline.sources.ledger import open_ledger
 from pipeline.sources.matomo.day import take_day
-from pipeline.sources.matomo.reader import open_matomo
 from pipeline.sources.matomo.tables import MATOMO_TABLES
 from pipeline.sources.watermark import watermark
 from tests.pipeline.sources.matomo.installation import DAY, SKU, archived, at, visitor
@@ -193,7 +192,7 @@ def test_a_site_that_joins_later_is_read_from_its_own_beginning(two_sites, works
 
 
 def test_a_new_site_of_which_a_killed_run_read_some_days_begins_again(two_sites, workspace):
-    with open_matomo(two_sites.url, two_sites.mapping()) as source, open_ledger(workspace.ledger) as ledger:
+    with two_sites.open() as source, open_ledger(workspace.ledger) as ledger:
         take_day(source, ledger, workspace, LATER, LATER, MEND)
     two_sites.extract(workspace, LATER, overlap_ids=0, overlap_visits=0)
     assert len(told(workspace)) == 4

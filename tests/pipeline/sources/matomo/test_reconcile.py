@@ -80,7 +80,7 @@ def test_what_was_found_is_counted_told_and_entered(filled, workspace):
         entries = ledger.extractions("matomo_events")
     assert [(entry.kind, entry.inserted, entry.deleted) for entry in entries[-2:]] == [
         ("reconcile", 1, 1),
-        ("reconcile", 0, 0),
+        ("reconcile", 2, 1),
     ]
     assert entries[-1].note == difference
     assert entries[-1].rows == found.rows > 7
