@@ -30,6 +30,8 @@ from pipeline.sources.watermark import watermark
 from pipeline.stages.extract import extract
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pipeline.settings import Settings
 
 BEGIN = dt.datetime.fromisoformat("2017-03-01 12:00")
@@ -215,7 +217,12 @@ def _insert(connection: sa.Connection, table: str, **values: Any) -> None:
 
 
 def run_killed(day: dt.date, settings: Settings, point: int) -> list[str]:
-    """Extract in a child that dies by SIGKILL at its n-th step towards disk: a rename or a statement to the ledger.
+    """`extract` as `killed_at` its n-th step."""
+    return killed_at(point, lambda: extract(day, settings))
+
+
+def killed_at(point: int, work: Callable[[], object]) -> list[str]:
+    """Work in a child that dies by SIGKILL at its n-th step towards disk: a rename or a statement to the ledger.
 
     Returns its steps; when it died, the last of them was not done. With 0 it lives.
     """
@@ -249,7 +256,7 @@ def run_killed(day: dt.date, settings: Settings, point: int) -> list[str]:
     sys.addaudithook(at_event)
     sys.setprofile(at_call)
     try:
-        extract(day, settings)
+        work()
     except VitrineError:
         os._exit(0)
     finally:

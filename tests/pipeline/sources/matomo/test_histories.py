@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.sources.matomo.tables import MATOMO_TABLES
 from pipeline.workspace import Workspace
+from tests.pipeline.sources.histories import killed_at
 from tests.pipeline.sources.matomo.installation import DAY, Installation, archived, at
 
 HISTORIES = int(os.environ.get("VITRINE_TEST_HISTORIES", "25"))
@@ -28,15 +29,11 @@ STEPS = st.lists(
         st.tuples(st.just("drop"), st.integers(0, 99), st.just(0)),
         st.tuples(st.just("late commit"), st.integers(0, 99), st.just(0)),
         st.tuples(st.just("extract"), st.integers(0, DAYS), st.just(0)),
-        st.tuples(st.just("killed extract"), st.integers(0, DAYS), st.integers(1, 12)),
+        st.tuples(st.just("killed extract"), st.integers(0, DAYS), st.integers(1, 300)),
     ),
     min_size=3,
     max_size=25,
 )
-
-
-class Killed(BaseException):
-    """As good as SIGKILL for code that catches what it can handle."""
 
 
 class History:
@@ -102,28 +99,9 @@ class History:
             self._touch(visit, day, hour, 0)
             self.matomo.run("UPDATE {p}log_conversion_item SET deleted = 1 WHERE idvisit = ? AND price = 1.0", visit)
 
-    def _killed(self, last_day, writes):
-        """Extraction dies before one of its writes to the disk."""
-        with pytest.MonkeyPatch.context() as patch:
-            self._dying(patch, writes)
-            try:
-                self.matomo.extract(self.workspace, last_day)
-            except Killed:
-                return
-
-    @staticmethod
-    def _dying(patch, writes):
-        from pipeline.sources.matomo import day
-
-        write, left = day.write_partitions, [writes]
-
-        def dying(*arguments):
-            left[0] -= 1
-            if left[0] == 0:
-                raise Killed
-            return write(*arguments)
-
-        patch.setattr(day, "write_partitions", dying)
+    def _killed(self, last_day, point):
+        """Extraction dies by SIGKILL before one of its steps towards disk: any rename, any statement to the ledger."""
+        killed_at(point, lambda: self.matomo.extract(self.workspace, last_day))
 
 
 def check(make, steps):
