@@ -96,11 +96,13 @@ class _Frame:
         self._items, self._users, self._rows = item_side, user_side, rows
         self._purchases = user_side.history.of_kind(PURCHASE)
         self._known: dict[str, Column] = {}
+        self._filled: dict[str, Column] = {}
         self._pairs: dict[str, Occurrences] = {}
         self._entities: dict[str, NDArray[np.float32]] = {}
         self._context = user_side.context or context_of(user_side.asked_at)
 
     def column(self, name: str) -> Column:
+        """The feature of each row, NaN where there is nothing to compute it from."""
         if name not in self._known:
             feature = self._features.get(name)
             if feature is None:
@@ -143,8 +145,15 @@ class _Frame:
                 found=str(values.shape),
                 remedy="Return one value per row.",
             )
-        values = values.astype(np.float32, copy=False)
-        return np.where(np.isnan(values), np.float32(feature.default), values)
+        return values.astype(np.float32, copy=False)
+
+    def _as_input(self, name: str) -> Column:
+        """The feature of each row, its default where there is nothing to compute it from."""
+        if name not in self._filled:
+            values = self.column(name)
+            missing = np.isnan(values)
+            self._filled[name] = np.where(missing, np.float32(self._features[name].default), values)
+        return self._filled[name]
 
     def _input(self, name: str) -> object:
         if name in PAIR_INPUTS:
@@ -156,7 +165,7 @@ class _Frame:
         if name.startswith(RECALL_INPUT):
             absent = np.full(self._rows.item.shape, np.nan, np.float32)
             return self._rows.recall.get(name.removeprefix(RECALL_INPUT), absent)
-        return self.column(name)
+        return self._as_input(name)
 
     def _moment(self, name: str) -> object:
         """What concerns the user and the moment, in the row's place."""
@@ -203,6 +212,9 @@ def assemble(
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # once: it costs as much as a feature
         for at, name in enumerate(names):
             columns[at] = frame.column(name)
+    # All at once: by itself each feature would pay as much for this as for its arithmetic.
+    defaults = np.array([features[name].default for name in names], np.float32)
+    np.copyto(columns, defaults[:, None], where=np.isnan(columns))
     return np.ascontiguousarray(columns.T)
 
 
