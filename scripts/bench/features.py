@@ -5,8 +5,9 @@
     .venv-dev/bin/python scripts/bench/features.py --peers /tmp/bench/bin/python --write
 
 Each copy of the shop has users and baskets of its own, whose moments move by up to four days and amounts by up to a
-fifth. Every computation is a process of its own that reads the same Parquet files. The peers compute the features named
-in `COMPARED`, Vitrine always all of them; values are compared as the float32 that a snapshot holds.
+fifth. Every computation is a process of its own that reads the same Parquet files and takes the newest version of each
+row, which is what they hold. The peers compute the features named in `COMPARED`; Vitrine all of them, and in a row of
+its own those alone. Values are compared as the float32 that a snapshot holds.
 """
 
 from __future__ import annotations
@@ -82,6 +83,13 @@ clean, out, day, limit = sys.argv[1], Path(sys.argv[2]), dt.date.fromisoformat(s
 archive = Archive(Path(clean), day, engine=open_engine(memory_limit=limit, threads=2, spill=out / "spill"))
 write_snapshot(out, compute_snapshot(archive, day), day)
 """
+SAME = """
+import sys
+from feature_store import registry, snapshot, views
+names, every = set(sys.argv[5].split(",")), registry.stored_features
+snapshot.stored_features = views.stored_features = lambda entity: tuple(f for f in every(entity) if f.name in names)
+"""
+"""Has what follows compute the features named by the last argument alone."""
 PAST = """
 import sys, datetime as dt
 from pathlib import Path
@@ -138,15 +146,16 @@ Figures: TypeAlias = tuple[float, float, float]
 """Seconds, CPU seconds, peak MB."""
 Result: TypeAlias = tuple[int, str, Figures]
 OWN = "Vitrine, whole"
+PEERS_FEATURES = "Vitrine, whole, the peers' features"
 _PEAK = "\nprint(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
 
 
-def run(command: list[str], clean: Path, out: Path, day: dt.date, limit: str) -> Figures:
+def run(command: list[str], clean: Path, out: Path, day: dt.date, limit: str, *more: str) -> Figures:
     """One computation, which prints its peak memory in kB at the end."""
     out.mkdir()
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(
-        [*command, str(clean), str(out), str(day), limit], cwd=ROOT, capture_output=True, text=True, check=False
+        [*command, str(clean), str(out), str(day), limit, *more], cwd=ROOT, capture_output=True, text=True, check=False
     )
     seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
@@ -197,6 +206,12 @@ def measure(source: Path, copies: int, peers: str | None, folder: Path, limit: s
         for entity in ("user", "item", "category", "brand"):
             if (folder / one / f"{entity}.parquet").read_bytes() != (folder / other / f"{entity}.parquet").read_bytes():
                 raise SystemExit(f"{one} and {other}: {entity} differs")
+    same, names = (
+        [sys.executable, "-c", SAME + WHOLE + _PEAK],
+        ",".join(name for group in COMPARED.values() for name in group),
+    )
+    results.append((rows, PEERS_FEATURES, run(same, clean, folder / "same", DAY, limit, names)))
+    compare(folder / "whole", folder / "same")
     for name in ("pandas", "Polars") if peers else ():
         command = [peers or "", str(ROOT / "scripts" / "bench" / f"features_{name.lower()}.py")]
         results.append((rows, name, run(command, clean, folder / name, DAY, limit)))
@@ -209,14 +224,15 @@ def table(results: list[Result], limit: str, features: int) -> str:
     lines = [
         f"Measured on {dt.datetime.now(dt.UTC).date()}: {os.cpu_count()} shared cores, copies of the demo shop.",
         f"Start, imports and reading Parquet are included; `memory_limit` {limit}, which peers do not know.",
-        f"Vitrine computes all {features} stored features, the peers {compared} of them (`COMPARED` in the script).",
+        f"Vitrine computes all {features} stored features, the peers {compared} of them (`COMPARED` in the script),",
+        "which Vitrine computes alone in a row of its own; everybody takes the newest version of each event.",
         "Their values agree as float32; snapshots from a roll-up are the whole ones byte for byte.",
         "Command: `.venv-dev/bin/python scripts/bench/features.py --peers PYTHON --write`",
         "",
-        "| | events | seconds | CPU seconds | CPU beside Vitrine, whole | peak MB |",
+        "| | events | seconds | CPU seconds | CPU beside Vitrine, the peers' features | peak MB |",
         "|---|---:|---:|---:|---:|---:|",
     ]
-    whole = {rows: figures[1] for rows, name, figures in results if name == OWN}
+    whole = {rows: figures[1] for rows, name, figures in results if name == PEERS_FEATURES}
     for rows, name, (seconds, cpu, peak) in results:
         lines.append(f"| {name} | {rows:,} | {seconds:.1f} | {cpu:.1f} | {cpu / whole[rows]:.2f} | {peak:,.0f} |")
     return "\n".join(lines)

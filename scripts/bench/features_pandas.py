@@ -17,7 +17,11 @@ def read(table: str, columns: list[str]) -> pd.DataFrame:
 
 
 end = pd.Timestamp(day, tz="UTC") + pd.Timedelta(days=1)
-e = read("events", ["kind", "time", "user_id", "item_id", "basket_id", "quantity", "value", "discount"])
+e = read(
+    "events",
+    ["event_id", "updated_at", "kind", "time", "user_id", "item_id", "basket_id", "quantity", "value", "discount"],
+)
+e = e.sort_values("updated_at", kind="stable").drop_duplicates("event_id", keep="last")
 e = e[(e["kind"] == "purchase") & (e["time"] < end)]
 items = (
     read("items", ["item_id", "category", "updated_at"])

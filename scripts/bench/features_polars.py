@@ -19,7 +19,8 @@ def read(table: str) -> pl.LazyFrame:
 end = int(dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), dt.UTC).timestamp())
 items = read("items").sort("updated_at").unique("item_id", keep="last").select("item_id", "category")
 second = pl.col("time").dt.epoch("us") // 1_000_000
-e = read("events").filter(pl.col("kind") == "purchase").with_columns(second=second).filter(pl.col("second") < end)
+newest = read("events").sort("updated_at", maintain_order=True).unique("event_id", keep="last")
+e = newest.filter(pl.col("kind") == "purchase").with_columns(second=second).filter(pl.col("second") < end)
 e = (
     e.select("user_id", "item_id", "basket_id", "quantity", "value", "discount", "second")
     .join(items, on="item_id", how="left")
