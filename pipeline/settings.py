@@ -60,6 +60,11 @@ class Extract(_Section):
     """Before the first of them; twice as long before each further one."""
     lock_wait_seconds: int = Field(60, ge=1)
     """For a table that somebody has locked."""
+    connect_seconds: int = Field(10, ge=1)
+    """For a server to take a connection and greet; `?connect_timeout=` in the URL of a database goes first."""
+    answer_seconds: int = Field(300, ge=1)
+    """For the next bytes of an answer, beside the wait for a lock: a server that is silent for longer counts as lost.
+    The slowest question must be answered in it; `?read_timeout=` in the URL goes first."""
     lag_minutes: int = Field(10, ge=0)
     """Read again behind the watermark, for rows committed late; a table of the mapping may have its own."""
     reconcile_every: int = Field(7, ge=0)

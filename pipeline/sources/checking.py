@@ -41,7 +41,7 @@ def check_source(settings: Settings) -> list[Finding]:
         SourceError: the shop or Matomo cannot be reached.
     """
     found, url = _check_shop(settings), matomo_url(settings)
-    return found if url is None else found + check_matomo(url, load_matomo_mapping(settings))
+    return found if url is None else found + check_matomo(url, load_matomo_mapping(settings), settings.extract)
 
 
 def _check_shop(settings: Settings) -> list[Finding]:
@@ -50,7 +50,7 @@ def _check_shop(settings: Settings) -> list[Finding]:
         with open_files(mapping) as files:
             return findings(mapping, files.look(), files.sample) + _of_binlog(mapping, [not_a_server("files")])
     ensure_demo_shop(settings)
-    with connection(source_url(settings)) as opened:
+    with connection(source_url(settings), settings.extract) as opened:
 
         def sample(name: str, columns: list[str]) -> dict[str, list[Any]]:
             mapped = mapping.tables[name]
@@ -86,7 +86,7 @@ def first_mapping(settings: Settings, *, matomo: bool | None = None) -> str:
         SourceError: it cannot be reached, or nothing in it looks like a shop.
     """
     url = source_url(settings)
-    with connection(url) as opened:
+    with connection(url, settings.extract) as opened:
         everything = look(opened)
         seen = without_matomo(everything)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pymysql
 import sqlalchemy as sa
 
 from pipeline.errors import SourceError, UnreachableError
@@ -32,13 +34,13 @@ def source_url(settings: Settings) -> sa.URL:
 
 
 @contextmanager
-def connection(url: sa.URL) -> Iterator[sa.Connection]:
+def connection(url: sa.URL, settings: Extract) -> Iterator[sa.Connection]:
     """One connection and one transaction: what it reads is of one moment where the database has snapshots.
 
     Raises:
         SourceError: the database cannot be reached or refuses; the password is never shown.
     """
-    engine = _engine(url)
+    engine = _engine(url, settings)
     try:
         with database_errors(url), engine.connect() as opened:
             yield opened
@@ -47,12 +49,12 @@ def connection(url: sa.URL) -> Iterator[sa.Connection]:
 
 
 def connect(url: sa.URL, settings: Extract) -> sa.Connection:
-    """A connection whose transaction sees one moment, and that waits for locks no longer than the settings say.
+    """A connection whose transaction sees one moment, and that waits for locks and answers as long as settings say.
 
     Raises:
         sqlalchemy.exc.DBAPIError: it cannot be had; `database_errors` makes it clear.
     """
-    opened = _engine(url).connect()
+    opened = _engine(url, settings).connect()
     if opened.dialect.name in {"mysql", "mariadb"}:
         opened.exec_driver_sql(f"SET SESSION lock_wait_timeout = {settings.lock_wait_seconds}")
         opened.exec_driver_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -100,12 +102,14 @@ def _locked(url: sa.URL, error: sa.exc.DBAPIError) -> SourceError:
     )
 
 
-def _engine(url: sa.URL) -> sa.Engine:
+def _engine(url: sa.URL, settings: Extract) -> sa.Engine:
     backend = url.get_backend_name()
     if backend == "sqlite":
         return _sqlite(url)
     try:
         engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+        if engine.driver == "pymysql":
+            sa.event.listen(engine, "do_connect", partial(_in_time, settings))
     except (ModuleNotFoundError, sa.exc.ArgumentError) as error:
         raise SourceError(
             "database_url",
@@ -130,6 +134,15 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         )
     read_only = url.set(database=f"file:{path.resolve()}", query={"mode": "ro", "uri": "true"})
     return sa.create_engine(read_only, poolclass=sa.pool.NullPool)
+
+
+def _in_time(settings: Extract, _dialect: object, _record: object, _args: object, given: dict[str, Any]) -> Any:  # noqa: ANN401 -- the driver's own connection
+    """By itself PyMySQL waits for ever, for a greeting as for an answer. What the URL says goes first."""
+    first = {"connect_timeout": settings.connect_seconds, "read_timeout": settings.connect_seconds}
+    opened: Any = pymysql.connect(**{**first, **given})
+    silence = settings.lock_wait_seconds + settings.answer_seconds
+    opened._read_timeout = given.get("read_timeout", silence)  # noqa: SLF001 -- no other way to greet sooner than answer
+    return opened
 
 
 def _speak_utc(connection: Any, _record: object) -> None:  # noqa: ANN401 -- the driver's own connection

@@ -26,6 +26,8 @@ Image = dict[str, Any]
 _PURGED = 1236
 _LOST_IN_READING = 2013
 _HEARTBEAT_SECONDS = 1
+_SILENT_SECONDS = 60
+"""Without an event or a heartbeat a stream counts as lost; `?read_timeout=` in the URL goes first."""
 _CONNECTIONS = 7
 """One for the stream, one for the library's questions, and five more."""
 _LEFT_OUT = "cols bitmap"
@@ -170,7 +172,7 @@ def _arguments(url: sa.URL) -> dict[str, Any]:
     arguments.pop("database", None)
     arguments.pop("client_flag", None)
     patient = "SET SESSION net_write_timeout = 3600"  # events are read more slowly than a server writes them
-    return {"charset": "utf8mb4", "init_command": patient, **arguments}
+    return {"charset": "utf8mb4", "init_command": patient, "read_timeout": _SILENT_SECONDS, **arguments}
 
 
 def _server_id(url: sa.URL) -> int:

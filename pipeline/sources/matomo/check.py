@@ -20,6 +20,7 @@ from pipeline.sources.matomo.reader import ORDER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pipeline.settings import Extract
     from pipeline.sources.introspect import SeenTable
     from pipeline.sources.matomo.mapping import MatomoMapping
 
@@ -47,13 +48,13 @@ _WITHOUT = {
 _TIMES = {**{name: time for name, (time, *_) in ORDER.items()}, "log_conversion_item": "server_time"}
 
 
-def check_matomo(url: sa.URL, mapping: MatomoMapping) -> list[Finding]:
+def check_matomo(url: sa.URL, mapping: MatomoMapping, extract: Extract) -> list[Finding]:
     """What there is of an installation, what is missing, and what a person should know about it.
 
     Raises:
         SourceError: the database cannot be reached, or refuses.
     """
-    with connection(url) as opened, database_errors(url):
+    with connection(url, extract) as opened, database_errors(url):
         seen = look(opened)
         found = installations(seen)
         if mapping.prefix not in found:

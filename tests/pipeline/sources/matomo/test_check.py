@@ -9,6 +9,7 @@ import yaml
 
 from pipeline.demo.shop import load_demo_shop
 from pipeline.errors import SourceError
+from pipeline.settings import Extract
 from pipeline.sources.checking import check_source, first_mapping
 from pipeline.sources.matomo.check import MATOMO, check_matomo
 from pipeline.sources.matomo.mapping import MatomoMapping
@@ -16,7 +17,7 @@ from tests.pipeline.sources.matomo.installation import Installation
 
 
 def told(matomo, **mapping):
-    return {(each.table, each.column): each for each in check_matomo(matomo.url, matomo.mapping(**mapping))}
+    return {(each.table, each.column): each for each in check_matomo(matomo.url, matomo.mapping(**mapping), Extract())}
 
 
 def sold(matomo, user="anna", order="1001"):
@@ -93,7 +94,7 @@ def test_a_core_without_plugins_says_what_it_lacks(install):
 
 def test_a_wrong_prefix_a_missing_table_and_a_missing_column_are_problems(install):
     matomo = install(prefix="piwik_")
-    (wrong,) = check_matomo(matomo.url, MatomoMapping(sites=(1,)))
+    (wrong,) = check_matomo(matomo.url, MatomoMapping(sites=(1,)), Extract())
     assert wrong.is_problem
     assert "there are tables of `piwik_`" in wrong.hint
     matomo.run("DROP TABLE {p}log_conversion_item")
