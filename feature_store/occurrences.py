@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from feature_store.spec import Column
 
 _DAY = int(SECONDS_PER_DAY)
+_TABLE = 1 << 17
+"""So many pairs of user and group fit a table of 1 MiB, and those of a request do; of more, the rows alone do."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Occurrences:
     Rows of one user with the same group share a slot, so that each event is looked at once.
     Sums run over a slot's events in time order: a row's value does not depend on the rows around it, to the bit.
 
-    slot_of_row: (n,) int64
+    slot_of_row: (n,) int64, below `slots`; not every slot is in use
     slot:        (events,) int64, a user's events in time order
     age_days:    (events,) float64, from the event to the moment of asking, above 0
     first:       (events,) bool, the first of the slot's events with this time (one basket counts once)
@@ -143,16 +145,32 @@ def occurrences(
     """
     groups = int(group_of_item.max(initial=0)) + 1
     wanted = user.astype(np.int64) * groups + group_of_item[item]
-    unique, slot_of_row = np.unique(wanted, return_inverse=True)
     of_event = history.user.astype(np.int64) * groups + group_of_item[history.item]
-    at = np.minimum(np.searchsorted(unique, of_event), max(len(unique) - 1, 0))
-    held = (unique[at] == of_event) if len(unique) else np.zeros(len(of_event), bool)
+    slot_of_row, at = _slots(wanted, of_event, history.users * groups)
+    held = at >= 0
     slot, time = at[held], history.time[held]
     age = (asked_at[history.user[held]] - time) / SECONDS_PER_DAY
     # An event opens a basket when the event before it in its slot has another time.
-    order = np.argsort(slot, kind="stable")
+    order = np.argsort(slot.astype(np.min_scalar_type(len(item))), kind="stable")  # few bits: sorted by digits
+    ordered, moment = slot[order], time[order]
     first = np.ones(len(slot), bool)
-    repeat = (slot[order][1:] == slot[order][:-1]) & (time[order][1:] == time[order][:-1])
-    first[order[1:]] = ~repeat
+    first[order[1:]] = (ordered[1:] != ordered[:-1]) | (moment[1:] != moment[:-1])
     later, pieces, money = history.baskets_later[held], history.quantity[held], history.value[held]
-    return Occurrences(slot_of_row, len(unique), slot, age, first, later, pieces, money)
+    return Occurrences(slot_of_row, len(item), slot, age, first, later, pieces, money)
+
+
+def _slots(
+    wanted: NDArray[np.int64], of_event: NDArray[np.int64], keys: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The slot of each row and of each event, -1 for an event that no row asks for. A slot is one of its rows' numbers.
+
+    wanted: (n,), of_event: (events,), both below `keys`
+    """
+    if keys > _TABLE:
+        unique, wanted = np.unique(wanted, return_inverse=True)
+        keys = len(unique) + 1
+        at = np.searchsorted(unique, of_event)
+        of_event = np.where(np.append(unique, -1)[at] == of_event, at, len(unique))
+    row_of_key = np.full(keys, -1, np.int64)
+    row_of_key[wanted] = np.arange(len(wanted))
+    return row_of_key[wanted], row_of_key[of_event]

@@ -49,8 +49,10 @@ def test_below_two_baskets_there_is_no_gap_and_without_events_no_day() -> None:
     assert seen().count().tolist() == seen().decayed(9).tolist() == [0]
 
 
+@pytest.mark.parametrize("table", [0, 1 << 17])
 @pytest.mark.parametrize("seed", range(8))
-def test_it_agrees_with_a_plain_loop(seed: int) -> None:
+def test_it_agrees_with_a_plain_loop(seed: int, table: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("feature_store.occurrences._TABLE", table)
     random = np.random.default_rng(seed)
     events, rows = int(random.integers(0, 400)), int(random.integers(1, 300))
     user, item = random.integers(0, USERS - 1, events), random.integers(0, ITEMS, events)
@@ -95,4 +97,5 @@ def test_it_agrees_with_a_plain_loop(seed: int) -> None:
 def test_rows_of_one_user_and_group_share_what_they_look_at() -> None:
     one, many = np.zeros(1, np.int32), np.zeros(5, np.int32)
     past = build_history(one, one, np.array([ASKED - 9]), one, one + 1.0, one + 1.0, users=1)
-    assert occurrences(past, np.array([ASKED]), one, many, many).slots == 1
+    found = occurrences(past, np.array([ASKED]), one, many, many)
+    assert len(set(found.slot_of_row.tolist())) == len(found.slot) == 1
