@@ -65,7 +65,7 @@ def init(
         print(text, end="")  # noqa: T201 - a file's text, not a message
         return
     _write_new(target, text)
-    out.print(f"{target} written. Decide what it asks, then: vitrine source check --mapping {target}", soft_wrap=True)
+    out.print(f"{target} written. Decide what it asks; its first lines say how to check it.", soft_wrap=True)
 
 
 def _settings(arguments: Mapping[str, Any]) -> Settings:

@@ -18,7 +18,7 @@ DECIDE = "DECIDE"
 _GONE = {"items": "an item where it is set is off sale", "users": "an account where it is set is closed"}
 _HEAD = """\
 # A first mapping of {name}, guessed by `vitrine source init` from names, types and keys.
-# Lines with {decide} wait for you; the others deserve a look. Then: `vitrine source check`.
+# Lines with {decide} wait for you; the others deserve a look. Then: `vitrine source check --mapping` and this file.
 # What each canonical column means: feature_store/schema.py. What may be written: docs/connect-your-shop.md.
 name: {quoted}              # watermarks are kept under this name
 timezone: UTC           # {decide}: of columns without a zone, e.g. Europe/Paris
