@@ -97,7 +97,7 @@ def reconcile(first: From = None, last: To = None) -> None:
         for difference in found.differences:
             out.print(f"{difference}, repaired")
         lost = f", {found.unreadable:,} without a readable cursor" if found.unreadable else ""
-        same = "the same" if not found.differences else f"{len(found.differences)} days differed"
+        same = "the same" if not found.differences else f"{len({each.day for each in found.differences})} days differed"
         out.print(
             f"{found.table}: {found.rows:,} rows compared, {same};"
             f" {found.inserted} inserted, {found.updated} updated, {found.deleted} deleted{lost}"

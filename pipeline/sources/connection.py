@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -133,7 +134,9 @@ def _sqlite(url: sa.URL) -> sa.Engine:
             remedy="Check the path, or unset VITRINE_DATABASE_URL to use the demo shop.",
         )
     read_only = url.set(database=f"file:{path.resolve()}", query={"mode": "ro", "uri": "true"})
-    return sa.create_engine(read_only, poolclass=sa.pool.NullPool)
+    engine = sa.create_engine(read_only, poolclass=sa.pool.NullPool)
+    sa.event.listen(engine, "connect", _speak_crc32)
+    return engine
 
 
 def _in_time(settings: Extract, _dialect: object, _record: object, _args: object, given: dict[str, Any]) -> Any:  # noqa: ANN401 -- the driver's own connection
@@ -149,3 +152,8 @@ def _speak_utc(connection: Any, _record: object) -> None:  # noqa: ANN401 -- the
     """TIMESTAMP columns are shown in the zone of the session."""
     with connection.cursor() as cursor:
         cursor.execute("SET time_zone = '+00:00'")
+
+
+def _speak_crc32(connection: Any, _record: object) -> None:  # noqa: ANN401 -- the driver's own connection
+    """SQLite has no checksum of its own to compare rows by."""
+    connection.create_function("crc32_of_row", -1, lambda *row: zlib.crc32(repr(row).encode()), deterministic=True)

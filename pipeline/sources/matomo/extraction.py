@@ -145,7 +145,7 @@ def reconcile_matomo(
     _prepare(ledger)
     compared, differences = changed_days(ledger, source, first, last)
     result = Reconciliation(source.mapping.name, rows=compared, differences=differences)
-    result.written = [difference.day for difference in differences]
+    result.written = sorted({difference.day for difference in differences})
     totals = {name: Taken() for name in MATOMO_TABLES}
     for day in track(result.written, "repairing Matomo"):
         _add(totals, take_day(source, ledger, workspace, run_day, day, RECONCILE))

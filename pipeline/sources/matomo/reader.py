@@ -109,7 +109,7 @@ class MatomoSource:
         """The rows of a window in the order of time and primary key; each page begins behind the last one's end."""
         table = self.catalogue.table(name)
         keys = [table.c[column] for column in ORDER[name]]
-        selected = [_rounded(column) for column in self.catalogue.select(name, columns)]
+        selected = [rounded(column) for column in self.catalogue.select(name, columns)]
         for label, column in (extra or {}).items():
             selected.append(table.c[column].label(label) if column else sa.null().label(label))
         query = sa.select(*selected).where(table.c.idsite == site, keys[0] < written(end)).order_by(*keys)
@@ -165,7 +165,7 @@ ORDER = {
 """The indexed time of each table (naive UTC, whatever the site's own zone is), then its primary key."""
 
 
-def _rounded(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+def rounded(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """`revenue` is FLOAT, of which MySQL prints six digits (1234567.89 comes as 1234570) unless it is rounded."""
     return sa.func.round(column, 2).label("revenue") if getattr(column, "name", "") == "revenue" else column
 

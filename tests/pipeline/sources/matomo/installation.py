@@ -142,8 +142,8 @@ class Installation:
     def mapping(self, **more):
         return MatomoMapping(**{"prefix": self.prefix, "sites": self.sites} | more)
 
-    def open(self, **mapping):
-        return open_matomo(self.url, self.mapping(**mapping), Extract(retry_seconds=0))
+    def open(self, *, compare="rows", **mapping):
+        return open_matomo(self.url, self.mapping(**mapping), Extract(retry_seconds=0, reconcile=compare))
 
     def read(self, *, page_rows=5000, days=3, start=DAY, **mapping):
         """Everything from `start` on: table name -> rows."""
@@ -161,12 +161,12 @@ class Installation:
         with self.open(**mapping) as source, open_ledger(workspace.ledger) as ledger:
             return extract_matomo(source, ledger, workspace, last_day, last_day)
 
-    def reconcile(self, workspace, first=None, last=None):
+    def reconcile(self, workspace, first=None, last=None, compare="rows"):
         """The days that differed."""
-        return self.compared(workspace, first, last).written
+        return self.compared(workspace, first, last, compare).written
 
-    def compared(self, workspace, first=None, last=None):
-        with self.open() as source, open_ledger(workspace.ledger) as ledger:
+    def compared(self, workspace, first=None, last=None, compare="rows"):
+        with self.open(compare=compare) as source, open_ledger(workspace.ledger) as ledger:
             return reconcile_matomo(source, ledger, workspace, DAY, first, last)
 
     def backfill(self, workspace, first=DAY, last=DAY, **mapping):

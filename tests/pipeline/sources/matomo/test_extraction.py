@@ -168,6 +168,7 @@ def test_a_backfill_replaces_its_days_and_moves_no_watermark(matomo, workspace):
     assert watermarks(workspace) == reached
     with open_ledger(workspace.ledger) as ledger:
         assert [entry.kind for entry in ledger.extractions("matomo_events")][-1] == "backfill"
+    assert matomo.reconcile(workspace) == [NEXT], "which was not asked for, and differs"
     assert matomo.reconcile(workspace) == []
 
 

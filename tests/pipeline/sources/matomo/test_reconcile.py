@@ -59,6 +59,27 @@ def test_a_line_that_vanished_is_found(filled, workspace):
     assert ("purchase", "B") not in items(workspace)
 
 
+def test_values_that_were_rewritten_in_place_are_found(filled, workspace):
+    """No count and no id tells of them; a comparison of keys alone would not ask for them."""
+    filled.run("UPDATE {p}log_conversion_item SET price = 9 WHERE idorder = '1001'")
+    assert filled.reconcile(workspace, compare="keys") == []
+    (difference,) = map(str, filled.compared(workspace).differences)
+    assert difference == "matomo_log_conversion_item 2026-03-02: values differ, source 1 rows, archive 1"
+    assert [row["price"] for row in archived(workspace) if row["kind"] == "purchase"] == [9]
+    assert filled.reconcile(workspace) == []
+
+
+def test_the_site_that_differs_is_named(install, workspace):
+    two = install(sites=(1, 2))
+    for site in (1, 2):
+        for day in (DAY - dt.timedelta(days=3), DAY):
+            two.view(two.visit(site=site, day=day), "A", site=site, day=day)
+    two.extract(workspace)
+    two.run("UPDATE {p}log_visit SET user_id = 'anna' WHERE idsite = 2 AND visit_last_action_time >= ?", str(DAY))
+    (difference,) = map(str, two.compared(workspace).differences)
+    assert difference == "matomo_log_visit of site 2 2026-03-02: values differ, source 1 rows, archive 1"
+
+
 def test_a_back_dated_order_of_an_old_untouched_visit_is_found_here_and_nowhere_else(filled, workspace):
     """An import writes a conversion, which no id and no visit's time tells of."""
     filled.order(filled.first, "1002", {"A": (1, 1.0)}, "11:00")
@@ -74,15 +95,18 @@ def test_what_was_found_is_counted_told_and_entered(filled, workspace):
     filled.run("UPDATE {p}log_conversion SET revenue = 5 WHERE idorder = '1001'")
     found = filled.compared(workspace)
     assert (found.inserted, found.updated, found.deleted) == (2, 1, 1)
-    (difference,) = map(str, found.differences)
-    assert difference == "matomo 2026-03-02: keys differ, source 7 rows, archive 6"
+    assert list(map(str, found.differences)) == [
+        "matomo_log_conversion 2026-03-02: keys differ, source 2 rows, archive 1",
+        "matomo_log_conversion_item 2026-03-02: keys differ, source 2 rows, archive 1",
+        "matomo_log_link_visit_action 2026-03-02: keys differ, source 1 rows, archive 2",
+    ]
     with open_ledger(workspace.ledger) as ledger:
         entries = ledger.extractions("matomo_events")
     assert [(entry.kind, entry.inserted, entry.deleted) for entry in entries[-2:]] == [
         ("reconcile", 1, 1),
         ("reconcile", 2, 1),
     ]
-    assert entries[-1].note == difference
+    assert entries[-1].note == "; ".join(map(str, found.differences))
     assert entries[-1].rows == found.rows > 7
 
 
