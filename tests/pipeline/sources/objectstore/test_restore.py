@@ -223,6 +223,7 @@ def run_and_copied(finished_run, tmp_path, s3):  # noqa: ARG001 -- the bucket
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_whoever_was_forgotten_stays_forgotten(run_and_copied):
     settings = run_and_copied
     user = str(read_snapshot(settings.workspace.features(DAY)).users[3])
@@ -242,6 +243,7 @@ def test_whoever_was_forgotten_stays_forgotten(run_and_copied):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_after_a_restore_the_next_day_is_as_if_nothing_had_happened(run_and_copied, finished_run, tmp_path):
     tomorrow = DAY + dt.timedelta(days=1)
     undisturbed = finished_run.copy(tmp_path / "undisturbed", database_url=run_and_copied.database_url)
