@@ -53,9 +53,24 @@ def _deepfm(trial: optuna.Trial) -> dict[str, Any]:
     }
 
 
+def _network(trial: optuna.Trial) -> dict[str, Any]:
+    return {
+        "passes": trial.suggest_int("passes", 1, 5),
+        "learning_rate": trial.suggest_float("learning_rate", 3e-4, 3e-3, log=True),
+        "penalty": trial.suggest_float("penalty", 1e-5, 1e-1, log=True),
+    }
+
+
+def _blend(trial: optuna.Trial) -> dict[str, Any]:
+    share = trial.suggest_float("network_share", 0.0, 1.0, step=0.1)
+    return {"parts": {"lightgbm": 1 - share, "network": share}}
+
+
 _SPACES: dict[str, Callable[[Any], dict[str, Any]]] = {
     "lightgbm": _lightgbm,
     "logistic": _logistic,
     "xgboost": _xgboost,
     "deepfm": _deepfm,
+    "network": _network,
+    "blend": _blend,
 }

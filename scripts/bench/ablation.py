@@ -74,12 +74,14 @@ def ablations(split: Split, settings: Settings) -> Iterator[tuple[str, NDArray[n
     names, training = ranker_features(settings.recall_sources), settings.training
     everything = list(names)
     yield "everything", ndcg(split, names, everything, settings)
-    for ranker in ("logistic", "xgboost", "deepfm", "multitask"):
+    for ranker in ("lightgbm", "network", "logistic", "xgboost", "deepfm", "multitask"):
         if ranker != "deepfm" or importlib.util.find_spec("torch"):
             other = settings.model_copy(update={"training": training.model_copy(update={"ranker": ranker})})
             yield f"ranker {ranker}", ndcg(split, names, everything, other)
     binary = training.lightgbm.model_copy(update={"objective": "binary"})
-    other = settings.model_copy(update={"training": training.model_copy(update={"lightgbm": binary})})
+    other = settings.model_copy(
+        update={"training": training.model_copy(update={"ranker": "lightgbm", "lightgbm": binary})}
+    )
     yield "ranker lightgbm, binary", ndcg(split, names, everything, other)
     sources = list(settings.scenes["home"].recall)
     for source in sources:

@@ -178,14 +178,18 @@ def tables(arguments: argparse.Namespace) -> str:
     import lightgbm
 
     from pipeline.configuration import load_settings
+    from pipeline.recommender.ranker.served import served
 
     settings = load_settings()
-    folder = settings.workspace.train(arguments.day)
+    trained = settings.workspace.train(arguments.day)
+    folder = trained / "lightgbm" if (trained / "lightgbm").is_dir() else trained
     booster = lightgbm.Booster(model_file=str(folder / "model.txt"))
     matrix = rows_for(booster, CANDIDATES)
     forms = own_forms(folder, matrix)
     forms += compiled_forms(arguments.peers, folder, matrix) if arguments.peers else []
     wanted = forms[0][3]
+    blend = served(trained).score
+    whole = milliseconds(lambda: blend(matrix)) if trained != folder else None
     said = (
         f"Measured on {dt.datetime.now(dt.UTC).date()}: {CANDIDATES} candidates, {booster.num_feature()} features,"
         f" {booster.num_trees()} trees; one thread, median of {ROUNDS} rounds, on a shared machine."
@@ -202,6 +206,8 @@ def tables(arguments: argparse.Namespace) -> str:
     for name, wall, cpu, scores in forms:
         same = "yes" if (np.argsort(-scores, kind="stable") == np.argsort(-wanted, kind="stable")).all() else "no"
         lines.append(f"| {name} | {wall:.2f} | {cpu:.2f} | {np.abs(scores - wanted).max():.1e} | {same} |")
+    if whole:
+        lines.append(f"| the blend that the trees are a part of, as served | {whole[0]:.2f} | {whole[1]:.2f} | | |")
     lines += ["", "| training | rows | wall seconds | CPU seconds | peak MB |", "|---|---:|---:|---:|---:|"]
     for name in arguments.rankers.split(","):
         for size in map(int, arguments.sizes.split(",")):
@@ -216,7 +222,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--day", type=dt.date.fromisoformat, default=dt.date(2017, 11, 5))
     parser.add_argument("--rows", type=int, default=290_000, help="rows of examples of a default run")
-    parser.add_argument("--rankers", default="lightgbm,logistic,xgboost")
+    parser.add_argument("--rankers", default="lightgbm,network,logistic,xgboost")
     parser.add_argument("--sizes", default="1,10", help="times the default rows")
     parser.add_argument("--peers", help="a Python with lightgbm, treelite, tl2cgen and lleaves")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")

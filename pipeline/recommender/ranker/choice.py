@@ -17,6 +17,8 @@ RANKERS: Mapping[RankerName, str] = {
     "xgboost": "XGBoost",
     "deepfm": "DeepFM",
     "multitask": "Multitask",
+    "network": "Network",
+    "blend": "Blend",
 }
 """Name of the ranker and of its module here -> its class there."""
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 TARGETS = ("click", "cart", "purchase", "gmv")
 """What a ranker of several targets can learn; `gmv` is money paid."""
-RankerName = Literal["lightgbm", "logistic", "xgboost", "deepfm", "multitask"]
+RankerName = Literal["lightgbm", "logistic", "xgboost", "deepfm", "multitask", "network", "blend"]
 
 
 class _Section(BaseModel):
@@ -61,6 +61,33 @@ class DeepFMChoices(_Section):
     penalty: float = Field(1e-5, ge=0)
 
 
+class NetworkChoices(_Section):
+    """Small networks from different starts, averaged."""
+
+    members: int = Field(3, ge=1)
+    hidden: tuple[int, ...] = Field((64, 32), min_length=1)
+    passes: int = Field(3, ge=1)
+    """How often every example is looked at; more learn the examples by heart."""
+    learning_rate: float = Field(0.001, gt=0)
+    slowing: float = Field(0.45, gt=0, le=1)
+    """The learning rate of a pass over that of the pass before it."""
+    batch_rows: int = Field(1024, ge=1)
+    penalty: float = Field(1e-3, ge=0)
+
+
+PartName = Literal["lightgbm", "logistic", "xgboost", "deepfm", "network"]
+
+
+class BlendChoices(_Section):
+    """Several rankers added up; each is fitted by its own section."""
+
+    parts: dict[PartName, float] = Field({"lightgbm": 0.5, "network": 0.5}, min_length=1)
+    """What each ranker counts, whatever the scale of its scores."""
+
+
+_SECTIONS = {"lightgbm", "logistic", "xgboost", "deepfm", "network", "blend"}
+
+
 class TrainingChoices(_Section):
     """How examples are made and the ranker is fitted."""
 
@@ -87,6 +114,8 @@ class TrainingChoices(_Section):
     logistic: LogisticChoices = LogisticChoices()
     xgboost: XGBoostChoices = XGBoostChoices()
     deepfm: DeepFMChoices = DeepFMChoices()
+    network: NetworkChoices = NetworkChoices()
+    blend: BlendChoices = BlendChoices()
 
     @property
     def section(self) -> str:
@@ -99,5 +128,7 @@ class TrainingChoices(_Section):
         return found.model_dump(mode="json")
 
     def chosen(self) -> dict[str, object]:
-        """What decides about this training: the shared choices and those of its ranker."""
-        return {**self.model_dump(exclude={"lightgbm", "logistic", "xgboost", "deepfm"}), **self.own()}
+        """What decides about this training: the shared choices, those of its ranker and of the parts of a blend."""
+        parts = self.blend.parts if self.ranker == "blend" else {}
+        of_parts: dict[str, object] = {name: getattr(self, name).model_dump(mode="json") for name in parts}
+        return {**self.model_dump(exclude=_SECTIONS), **self.own(), **of_parts}

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 
 from pipeline.errors import PipelineError
-from pipeline.recommender.ranker.explanation import shares
+from pipeline.recommender.ranker.explanation import shares, without_each
 from pipeline.recommender.ranker.logistic import mean_and_scale, squeeze, standard
 from pipeline.recommender.ranker.model import MODEL, Explanation
+from pipeline.recommender.ranker.network import FAR, depth
+from pipeline.recommender.ranker.network import forward as through
 from pipeline.recommender.ranker.position import POSITION, scoring_columns, training_columns
 
 if TYPE_CHECKING:
@@ -31,9 +33,6 @@ if TYPE_CHECKING:
     from pipeline.recommender.ranker.choices import DeepFMChoices, TrainingChoices
 
     Arrays = Mapping[str, NDArray[np.float32]]
-
-_FAR = np.float32(6)
-"""Standard values beyond this many scales are cut: one odd value must not shake the products."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class DeepFM:
         matrix, columns = training_columns(examples, features)
         squeezed = squeeze(matrix)
         mean, scale = mean_and_scale(squeezed)
-        rows = np.clip(standard(squeezed, mean, scale), -_FAR, _FAR)
+        rows = np.clip(standard(squeezed, mean, scale), -FAR, FAR)
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
         try:
@@ -72,12 +71,12 @@ class DeepFM:
 
         with (folder / self.native).open("wb") as file:
             np.savez(file, allow_pickle=False, columns=np.array(self.columns), **dict(self.arrays))
-        far = {"far": _FAR, "minus_far": -_FAR, "unit": np.float32(1), "half": np.float32(0.5)}
+        far = {"far": FAR, "minus_far": -FAR, "unit": np.float32(1), "half": np.float32(0.5)}
         constants = {**self.arrays, **{name: np.array(value) for name, value in far.items()}}
         constants["squares"] = self.arrays["factors"] ** 2
         constants["line"] = self.arrays["line"][:, None]
         constants["last_axis"] = np.array([1])
-        model = model_of(_nodes(_layers(self.arrays)), constants, columns=len(self.columns))
+        model = model_of(_nodes(depth(self.arrays)), constants, columns=len(self.columns))
         write(at_first_position(model, len(self.columns)) if POSITION in self.columns else model, folder / MODEL)
 
     @classmethod
@@ -88,33 +87,19 @@ class DeepFM:
 
     def explain(self, matrix: NDArray[np.float32]) -> Explanation:
         """What a row loses when one feature is as usual (its mean), one feature after the other."""
-        rows = self._rows(matrix)
-        whole, added = forward(rows, self.arrays), np.empty(matrix.shape, np.float32)
-        for at in range(matrix.shape[1]):
-            without = rows.copy()
-            without[:, at] = 0
-            added[:, at] = whole - forward(without, self.arrays)
+        added = without_each(self._rows(matrix), lambda rows: forward(rows, self.arrays))[:, : matrix.shape[1]]
         return Explanation(shares(self.columns[: matrix.shape[1]], np.abs(added).mean(axis=0)), added)
 
     def _rows(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
         columns = squeeze(scoring_columns(matrix, len(self.columns)))
-        return np.clip(standard(columns, self.arrays["mean"], self.arrays["scale"]), -_FAR, _FAR)
+        return np.clip(standard(columns, self.arrays["mean"], self.arrays["scale"]), -FAR, FAR)
 
 
 def forward(rows: NDArray[np.float32], arrays: Arrays) -> NDArray[np.float32]:
     """The log of the odds of standard rows (n, columns), shape (n,)."""
     factors = arrays["factors"]
     pairs = 0.5 * ((rows @ factors) ** 2 - (rows**2) @ (factors**2)).sum(axis=1)
-    hidden = rows
-    last = _layers(arrays) - 1
-    for layer in range(last + 1):
-        hidden = hidden @ arrays[f"layer{layer}"] + arrays[f"shift{layer}"]
-        hidden = hidden if layer == last else np.maximum(hidden, 0)
-    return np.asarray(rows @ arrays["line"] + pairs + hidden[:, 0] + arrays["bias"], np.float32)
-
-
-def _layers(arrays: Arrays) -> int:
-    return sum(name.startswith("layer") for name in arrays)
+    return np.asarray(rows @ arrays["line"] + pairs + through(rows, arrays) + arrays["bias"], np.float32)
 
 
 def _learned(
@@ -154,10 +139,10 @@ def _folded(torch: ModuleType, layer, factors):  # type: ignore[no-untyped-def] 
     return torch.einsum("uck,ck->cu", layer.weight.reshape(units, *factors.shape), factors)
 
 
-def _nodes(layers: int) -> list[NodeProto]:
+def _nodes(count: int) -> list[NodeProto]:
     from onnx import helper
 
-    from pipeline.recommender.ranker.graph import INPUT, OUTPUT, squeezing
+    from pipeline.recommender.ranker.graph import INPUT, OUTPUT, layers, squeezing
 
     def node(kind: str, made: str, *given: str) -> NodeProto:
         return helper.make_node(kind, list(given), [made])
@@ -174,20 +159,11 @@ def _nodes(layers: int) -> list[NodeProto]:
         helper.make_node("ReduceSum", ["twice_pairs", "last_axis"], ["twice_sum"], keepdims=1),
         node("Mul", "pairs", "twice_sum", "half"),
     ]
-    hidden = "rows"
-    for layer in range(layers):
-        nodes += [
-            node("MatMul", f"product{layer}", hidden, f"layer{layer}"),
-            node("Add", f"shifted{layer}", f"product{layer}", f"shift{layer}"),
-        ]
-        hidden = f"shifted{layer}"
-        if layer < layers - 1:
-            nodes.append(node("Relu", f"hidden{layer}", hidden))
-            hidden = f"hidden{layer}"
     return [
         *nodes,
+        *layers("rows", "hidden", count),
         node("Add", "shallow", "on_line", "pairs"),
-        node("Add", "deep", "shallow", hidden),
+        node("Add", "deep", "shallow", "hidden"),
         node("Add", OUTPUT, "deep", "bias"),
     ]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,6 +29,18 @@ def some_rows(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     """At most `ROWS` rows, spread evenly over all."""
     chosen = np.unique(np.linspace(0, len(matrix) - 1, min(ROWS, len(matrix))).astype(int))
     return np.asarray(matrix[chosen])
+
+
+def without_each(
+    rows: NDArray[np.float32], scored: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """(n, columns): what the score of standard rows loses when one column is as usual (0), one after the other."""
+    whole, added = scored(rows), np.empty(rows.shape, np.float32)
+    for at in range(rows.shape[1]):
+        without = rows.copy()
+        without[:, at] = 0
+        added[:, at] = whole - scored(without)
+    return added
 
 
 def summary(explanation: Explanation, features: Sequence[str], matrix: NDArray[np.float32]) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+import onnx
+from onnx import ModelProto, TensorProto, compose, helper, numpy_helper
 
 from pipeline.recommender.ranker.position import SCORED_AT
 
@@ -55,6 +56,39 @@ def squeezing(given: str, made: str) -> list[NodeProto]:
         helper.make_node("Sub", ["known", "mean"], ["distance"]),
         helper.make_node("Div", ["distance", "scale"], [made]),
     ]
+
+
+def layers(given: str, made: str, count: int) -> list[NodeProto]:
+    """Nodes of `network.forward` from rows to (n, 1); constants `layer…` and `shift…` go with them."""
+    nodes, hidden = [], given
+    for layer in range(count):
+        last = layer == count - 1
+        shifted = made if last else f"shifted{layer}"
+        nodes += [
+            helper.make_node("MatMul", [hidden, f"layer{layer}"], [f"product{layer}"]),
+            helper.make_node("Add", [f"product{layer}", f"shift{layer}"], [shifted]),
+        ]
+        if not last:
+            hidden = f"hidden{layer}"
+            nodes.append(helper.make_node("Relu", [shifted], [hidden]))
+    return nodes
+
+
+def added_up(weights: Mapping[Path, float]) -> ModelProto:
+    """The scores of several models (n, 1), all asked the same, each times its weight, as one model."""
+    nodes, constants, weighted, columns = [], [], [], 0
+    for at, (path, weight) in enumerate(weights.items()):
+        model = compose.add_prefix(onnx.load(path), f"part{at}_")
+        graph = model.graph
+        columns = graph.input[0].type.tensor_type.shape.dim[1].dim_value
+        nodes += [helper.make_node("Identity", [INPUT], [graph.input[0].name]), *graph.node]
+        nodes.append(helper.make_node("Mul", [graph.output[0].name, f"weight{at}"], [f"weighted{at}"]))
+        constants += [*graph.initializer, numpy_helper.from_array(np.array(weight, np.float32), f"weight{at}")]
+        weighted.append(f"weighted{at}")
+    nodes.append(helper.make_node("Sum", weighted, [OUTPUT]))
+    made = model_of(nodes, {}, columns=columns)
+    made.graph.initializer.extend(constants)
+    return made
 
 
 def at_first_position(model: ModelProto, columns: int) -> ModelProto:

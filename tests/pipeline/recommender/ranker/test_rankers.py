@@ -5,27 +5,33 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.audits.leaks import separation
+from pipeline.recommender.ranker.blend import spread_in_lists
 from pipeline.recommender.ranker.choice import RANKERS, ranker_class
 from pipeline.recommender.ranker.choices import (
     DeepFMChoices,
     LightGBMChoices,
     LogisticChoices,
+    NetworkChoices,
     TrainingChoices,
     XGBoostChoices,
 )
 from pipeline.recommender.ranker.explanation import summary
+from pipeline.recommender.ranker.network import forward, side_by_side
 from pipeline.recommender.ranker.onnx import OnnxRanker
+from pipeline.recommender.ranker.served import scorer
 from tests.pipeline.recommender.ranker.lessons import FEATURES, lessons
 
 QUICK = TrainingChoices(
     lightgbm=LightGBMChoices(trees=15, leaves=8, min_rows_per_leaf=5),
     logistic=LogisticChoices(inverse_penalty=1),
     xgboost=XGBoostChoices(trees=15, depth=3),
+    network=NetworkChoices(hidden=(16, 8), passes=12, learning_rate=0.01, slowing=1, batch_rows=128),
     deepfm=DeepFMChoices(factors=4, hidden=(16, 8), passes=12, learning_rate=0.01, batch_rows=128),
 )
 KINDS = {
@@ -82,6 +88,12 @@ def test_onnx_says_what_the_native_model_says(ranker, tmp_path) -> None:
     assert found.std() > 0.01
 
 
+def test_what_serves_says_what_the_native_model_says(ranker, tmp_path) -> None:
+    ranker.save(tmp_path)
+    found = scorer(tmp_path, ranker.name, ranker.native).score(ASKED.matrix)
+    assert np.abs(ranker.score(ASKED.matrix) - found).max() < 2e-5
+
+
 def test_it_comes_back_from_its_own_file(ranker, tmp_path) -> None:
     ranker.save(tmp_path)
     assert (tmp_path / ranker.native).is_file()
@@ -96,8 +108,9 @@ def test_the_same_lessons_make_the_same_files(kind: str, tmp_path) -> None:
     for folder in ("one", "other"):
         (tmp_path / folder).mkdir()
         ranker_class(name).fit(taught(False), FEATURES, KINDS[kind], seed=1, threads=1).save(tmp_path / folder)
-    files = sorted(path.name for path in (tmp_path / "one").iterdir() if path.suffix != ".npz")
-    assert "model.onnx" in files
+    one = tmp_path / "one"
+    files = [path.relative_to(one) for path in sorted(one.rglob("*")) if path.is_file() and path.suffix != ".npz"]
+    assert Path("model.onnx") in files
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
 
@@ -122,9 +135,9 @@ def test_what_is_missing_is_scored_and_alike_in_onnx(kind: str, tmp_path) -> Non
     assert np.abs(found - ranker.score(holes)).max() < 2e-5
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "deepfm"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in {"deepfm", "network", "blend"}])
 def test_a_row_alone_is_the_row_in_a_batch(kind: str, tmp_path) -> None:
-    """DeepFM multiplies matrices, which may round by their size."""
+    """Networks multiply matrices, which may round by their size."""
     made(kind).save(tmp_path)
     onnx = OnnxRanker(tmp_path / "model.onnx")
     scores = onnx.score(ASKED.matrix)
@@ -152,3 +165,23 @@ class TestSeveralTargets:
     def test_a_target_that_never_happens_has_no_head(self) -> None:
         nothing = replace(taught(False), targets={"cart": np.zeros(len(taught(False).label), np.float32)})
         assert tuple(ranker_class("multitask").fit(nothing, FEATURES, QUICK, seed=1, threads=1).heads) == ("purchase",)
+
+
+def test_networks_side_by_side_answer_their_mean() -> None:
+    generator = np.random.default_rng(3)
+    shapes = ((4, 5), (5, 3), (3, 2), (2, 1))
+    members = [
+        [(generator.normal(size=shape).astype(np.float32), generator.normal(size=shape[1])) for shape in shapes]
+        for _ in range(3)
+    ]
+    rows = generator.normal(size=(7, 4)).astype(np.float32)
+    alone = [forward(rows, side_by_side([member])) for member in members]
+    assert np.abs(forward(rows, side_by_side(members)) - np.mean(alone, axis=0)).max() < 1e-5
+    assert np.std(alone, axis=0).min() > 0
+
+
+def test_a_blend_counts_its_parts_whatever_their_scales() -> None:
+    """Of two parts that count the same, both move a score by the same usual distance within a list."""
+    blend, lists = made("blend"), taught(False)
+    moved = [blend.weights[name] * part.score(lists.matrix) for name, part in blend.parts.items()]
+    assert [spread_in_lists(each, lists.asker) for each in moved] == pytest.approx([0.5, 0.5])
