@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 
 import pytest
@@ -32,7 +33,9 @@ def artifacts(finished_run, run) -> dict[str, bytes]:
 def test_the_run_says_what_made_the_model(registered) -> None:
     settings, manifest, version, run = registered
     params, tags = run.data.params, run.data.tags
-    assert (params["ranker"], params["objective"], params["trees"]) == ("lightgbm", "lambdarank", "10")
+    trees = ast.literal_eval(params["lightgbm"])
+    assert (params["ranker"], trees["objective"], trees["trees"]) == ("blend", "lambdarank", 10)
+    assert set(ast.literal_eval(params["parts"])) == {"lightgbm", "network"}
     assert "depth" not in params
     assert params["data.clean"] == manifest.data["clean"]
     assert params["seed"] == str(settings.seed)

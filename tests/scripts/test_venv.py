@@ -140,7 +140,11 @@ def test_without_python_311_the_error_says_so(clone: Clone) -> None:
     ("script", "program", "arguments"),
     [
         ("run_pipeline.sh", ".venv/bin/vitrine", "run --sync-only --day 2017-11-05"),
-        ("test.sh", ".venv-dev/bin/python", "-m pytest -n 2 --dist loadfile -m not slow --sync-only --day 2017-11-05"),
+        (
+            "test.sh",
+            ".venv-dev/bin/python",
+            "-m pytest -n 2 --dist loadfile --no-loadscope-reorder -m not slow --sync-only --day 2017-11-05",
+        ),
     ],
 )
 def test_arguments_pass_through_from_any_folder(clone: Clone, script: str, program: str, arguments: str) -> None:

@@ -36,7 +36,9 @@ def logistic(settings, inverse_penalty: float, **over):
 
 
 def test_it_finds_better_ones_than_one_tree_of_two_leaves(split, settings) -> None:
-    tuned = search(split, settings(training={"lightgbm": {"trees": 1, "leaves": 2}}), trials=1, minutes=None)
+    tuned = search(
+        split, settings(training={"ranker": "lightgbm", "lightgbm": {"trees": 1, "leaves": 2}}), trials=1, minutes=None
+    )
     assert (tuned.trials, tuned.present["trees"]) == (1, 1)
     assert tuned.best["trees"] > 1
     assert tuned.difference.value > 0.05
