@@ -9,21 +9,15 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from pipeline.errors import PipelineError
-from pipeline.recommender.ranker.explanation import shares, without_each
-from pipeline.recommender.ranker.logistic import mean_and_scale, squeeze, standard
-from pipeline.recommender.ranker.model import MODEL, Explanation
-from pipeline.recommender.ranker.network import FAR, depth
-from pipeline.recommender.ranker.network import forward as through
-from pipeline.recommender.ranker.position import POSITION, scoring_columns, training_columns
+from pipeline.recommender.ranker.layered import ROWS, Layered, depth, standard_examples, through_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
     from types import ModuleType
 
     from numpy.typing import NDArray
@@ -32,74 +26,66 @@ if TYPE_CHECKING:
     from pipeline.recommender.examples import Examples
     from pipeline.recommender.ranker.choices import DeepFMChoices, TrainingChoices
 
-    Arrays = Mapping[str, NDArray[np.float32]]
-
 
 @dataclass(frozen=True)
-class DeepFM:
-    """columns: names, the position last where it was learned; arrays: `mean`, `scale`, `line` (columns,), `bias` (1,),
-    `factors` (columns, k), `layer0` (columns, units), further `layer…` (units, units), and a `shift…` (units,) each.
-    """
+class DeepFM(Layered):
+    """Besides layers it has `line` (columns,), `bias` (1,) and `factors` (columns, k)."""
 
     name: ClassVar[str] = "deepfm"
     native: ClassVar[str] = "deepfm.npz"
-    columns: tuple[str, ...]
-    arrays: Arrays
 
     @classmethod
     def fit(
         cls, examples: Examples, features: Sequence[str], training: TrainingChoices, *, seed: int, threads: int
     ) -> Self:
         torch = _library()
-        matrix, columns = training_columns(examples, features)
-        squeezed = squeeze(matrix)
-        mean, scale = mean_and_scale(squeezed)
-        rows = np.clip(standard(squeezed, mean, scale), -FAR, FAR)
+        rows, columns, scales = standard_examples(examples, features)
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
         try:
             learned = _learned(torch, rows, examples.label.astype(np.float32), training.deepfm, seed)
         finally:
             torch.set_num_threads(before)
-        return cls(tuple(columns), {"mean": mean, "scale": scale, **learned})
+        return cls(columns, {**scales, **learned})
 
-    def score(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        return forward(self._rows(matrix), self.arrays).astype(np.float64)
+    def forward(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        arrays = self.arrays
+        factors = arrays["factors"]
+        pairs = 0.5 * ((rows @ factors) ** 2 - (rows**2) @ (factors**2)).sum(axis=1)
+        return np.asarray(rows @ arrays["line"] + pairs + through_layers(rows, arrays) + arrays["bias"], np.float32)
 
-    def save(self, folder: Path) -> None:
-        from pipeline.recommender.ranker.graph import at_first_position, model_of, write
+    def constants(self) -> dict[str, NDArray[Any]]:
+        factors, line = self.arrays["factors"], self.arrays["line"]
+        return {
+            **self.arrays,
+            "line": line[:, None],
+            "squares": factors**2,
+            "half": np.array(np.float32(0.5)),
+            "last_axis": np.array([1]),
+        }
 
-        with (folder / self.native).open("wb") as file:
-            np.savez(file, allow_pickle=False, columns=np.array(self.columns), **dict(self.arrays))
-        far = {"far": FAR, "minus_far": -FAR, "unit": np.float32(1), "half": np.float32(0.5)}
-        constants = {**self.arrays, **{name: np.array(value) for name, value in far.items()}}
-        constants["squares"] = self.arrays["factors"] ** 2
-        constants["line"] = self.arrays["line"][:, None]
-        constants["last_axis"] = np.array([1])
-        model = model_of(_nodes(depth(self.arrays)), constants, columns=len(self.columns))
-        write(at_first_position(model, len(self.columns)) if POSITION in self.columns else model, folder / MODEL)
+    def nodes(self) -> list[NodeProto]:
+        from onnx import helper
 
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        with np.load(folder / cls.native, allow_pickle=False) as found:
-            arrays = {name: found[name] for name in found.files}
-        return cls(tuple(arrays.pop("columns").tolist()), arrays)
+        from pipeline.recommender.ranker.graph import OUTPUT, layers
 
-    def explain(self, matrix: NDArray[np.float32]) -> Explanation:
-        """What a row loses when one feature is as usual (its mean), one feature after the other."""
-        added = without_each(self._rows(matrix), lambda rows: forward(rows, self.arrays))[:, : matrix.shape[1]]
-        return Explanation(shares(self.columns[: matrix.shape[1]], np.abs(added).mean(axis=0)), added)
+        def node(kind: str, made: str, *given: str) -> NodeProto:
+            return helper.make_node(kind, list(given), [made])
 
-    def _rows(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
-        columns = squeeze(scoring_columns(matrix, len(self.columns)))
-        return np.clip(standard(columns, self.arrays["mean"], self.arrays["scale"]), -FAR, FAR)
-
-
-def forward(rows: NDArray[np.float32], arrays: Arrays) -> NDArray[np.float32]:
-    """The log of the odds of standard rows (n, columns), shape (n,)."""
-    factors = arrays["factors"]
-    pairs = 0.5 * ((rows @ factors) ** 2 - (rows**2) @ (factors**2)).sum(axis=1)
-    return np.asarray(rows @ arrays["line"] + pairs + through(rows, arrays) + arrays["bias"], np.float32)
+        return [
+            node("MatMul", "on_line", ROWS, "line"),
+            node("MatMul", "sums", ROWS, "factors"),
+            node("Mul", "squared_sums", "sums", "sums"),
+            node("Mul", "squared_rows", ROWS, ROWS),
+            node("MatMul", "summed_squares", "squared_rows", "squares"),
+            node("Sub", "twice_pairs", "squared_sums", "summed_squares"),
+            helper.make_node("ReduceSum", ["twice_pairs", "last_axis"], ["twice_sum"], keepdims=1),
+            node("Mul", "pairs", "twice_sum", "half"),
+            *layers(ROWS, "hidden", depth(self.arrays)),
+            node("Add", "shallow", "on_line", "pairs"),
+            node("Add", "deep", "shallow", "hidden"),
+            node("Add", OUTPUT, "deep", "bias"),
+        ]
 
 
 def _learned(
@@ -137,35 +123,6 @@ def _folded(torch: ModuleType, layer, factors):  # type: ignore[no-untyped-def] 
     """The first layer's weights (units, columns x k) and the factors (columns, k) as one (columns, units)."""
     units = layer.weight.shape[0]
     return torch.einsum("uck,ck->cu", layer.weight.reshape(units, *factors.shape), factors)
-
-
-def _nodes(count: int) -> list[NodeProto]:
-    from onnx import helper
-
-    from pipeline.recommender.ranker.graph import INPUT, OUTPUT, layers, squeezing
-
-    def node(kind: str, made: str, *given: str) -> NodeProto:
-        return helper.make_node(kind, list(given), [made])
-
-    nodes = [
-        *squeezing(INPUT, "standard"),
-        node("Clip", "rows", "standard", "minus_far", "far"),
-        node("MatMul", "on_line", "rows", "line"),
-        node("MatMul", "sums", "rows", "factors"),
-        node("Mul", "squared_sums", "sums", "sums"),
-        node("Mul", "squared_rows", "rows", "rows"),
-        node("MatMul", "summed_squares", "squared_rows", "squares"),
-        node("Sub", "twice_pairs", "squared_sums", "summed_squares"),
-        helper.make_node("ReduceSum", ["twice_pairs", "last_axis"], ["twice_sum"], keepdims=1),
-        node("Mul", "pairs", "twice_sum", "half"),
-    ]
-    return [
-        *nodes,
-        *layers("rows", "hidden", count),
-        node("Add", "shallow", "on_line", "pairs"),
-        node("Add", "deep", "shallow", "hidden"),
-        node("Add", OUTPUT, "deep", "bias"),
-    ]
 
 
 def _library() -> ModuleType:

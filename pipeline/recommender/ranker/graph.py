@@ -59,7 +59,7 @@ def squeezing(given: str, made: str) -> list[NodeProto]:
 
 
 def layers(given: str, made: str, count: int) -> list[NodeProto]:
-    """Nodes of `network.forward` from rows to (n, 1); constants `layer…` and `shift…` go with them."""
+    """Nodes of `layered.through_layers` from rows to (n, 1); constants `layer…` and `shift…` go with them."""
     nodes, hidden = [], given
     for layer in range(count):
         last = layer == count - 1

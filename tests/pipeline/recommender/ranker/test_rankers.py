@@ -22,7 +22,8 @@ from pipeline.recommender.ranker.choices import (
     XGBoostChoices,
 )
 from pipeline.recommender.ranker.explanation import summary
-from pipeline.recommender.ranker.network import forward, side_by_side
+from pipeline.recommender.ranker.layered import through_layers
+from pipeline.recommender.ranker.network import side_by_side
 from pipeline.recommender.ranker.onnx import OnnxRanker
 from pipeline.recommender.ranker.served import scorer
 from tests.pipeline.recommender.ranker.lessons import FEATURES, lessons
@@ -175,8 +176,8 @@ def test_networks_side_by_side_answer_their_mean() -> None:
         for _ in range(3)
     ]
     rows = generator.normal(size=(7, 4)).astype(np.float32)
-    alone = [forward(rows, side_by_side([member])) for member in members]
-    assert np.abs(forward(rows, side_by_side(members)) - np.mean(alone, axis=0)).max() < 1e-5
+    alone = [through_layers(rows, side_by_side([member])) for member in members]
+    assert np.abs(through_layers(rows, side_by_side(members)) - np.mean(alone, axis=0)).max() < 1e-5
     assert np.std(alone, axis=0).min() > 0
 
 
