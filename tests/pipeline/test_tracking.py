@@ -10,6 +10,7 @@ import yaml
 
 from feature_store.registry import feature_set_id
 from pipeline import tracking
+from pipeline.quality.provenance import training_set
 from pipeline.recommender.release import current, read_manifest
 from pipeline.revision import git_sha
 
@@ -42,6 +43,16 @@ def test_the_run_says_what_made_the_model(registered) -> None:
     assert tags["feature_set"] == feature_set_id()
     assert tags.get("git_sha") == version.tags.get("git_sha") == git_sha()
     assert run.data.metrics["ndcg_at_20"] == pytest.approx(manifest.metrics["ndcg@20"])
+
+
+def test_the_run_names_every_partition_that_the_model_was_trained_on(registered, finished_run) -> None:
+    settings, manifest, _, run = registered
+    told = json.loads(artifacts(finished_run, run)["release/ranker/data.json"])
+    assert run.data.params["data.clean"] == told["checksum"]
+    assert {each["table"] for each in told["partitions"]} >= {"events", "items", "users"}
+    assert max(each["day"] for each in told["partitions"]) == told["through"] == manifest.day
+    found = training_set(settings.workspace.clean, settings.day).as_json()
+    assert told == {**found, "partitions": list(found["partitions"])}
 
 
 def test_the_version_is_the_day_and_the_commit(registered) -> None:
