@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from pipeline.sources.canonical import arrow_schema
 from pipeline.sources.forgotten import Forgotten
 from pipeline.sources.intake import ONE_DAY, Taken, checksum_of, start_of
 from pipeline.sources.ledger import Extraction, Ledger, Partition
-from pipeline.sources.matomo.reconcile import held_by_day, remember
+from pipeline.sources.matomo.reconcile import Held, held_by_day, remember
 from pipeline.sources.matomo.tables import MATOMO_TABLES
 from pipeline.sources.merge import merge
 from pipeline.sources.watermark import watermark
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pipeline.sources.matomo.reader import MatomoSource
     from pipeline.workspace import Workspace
 
+log = logging.getLogger(__name__)
+
 
 def take_day(
     source: MatomoSource, ledger: Ledger, workspace: Workspace, run_day: dt.date, day: dt.date, kind: str
@@ -33,8 +36,7 @@ def take_day(
     """Put one day in place, in all tables at once as far as the ledger tells; `written` holds what became another."""
     started, (start, end) = time.perf_counter(), (start_of(day), start_of(day + ONE_DAY))
     forgotten = Forgotten(ledger)
-    # What is entered as held must be of the moment of the rows, or a difference would never be seen.
-    pages, held = source.at_once(lambda: (_pages(source, start, end), held_by_day(source, start, end)))
+    pages, held = _read(source, start, end)
     partitions: dict[str, Partition] = {}
     read: dict[str, Taken] = {}
     for name, table in MATOMO_TABLES.items():
@@ -57,11 +59,19 @@ def take_day(
     return read
 
 
-def _pages(source: MatomoSource, start: dt.datetime, end: dt.datetime) -> dict[str, list[pa.Table]]:
-    pages: dict[str, list[pa.Table]] = {name: [] for name in MATOMO_TABLES}
-    for table, page in source.read(start, end):
-        pages[table.name].append(page)
-    return pages
+def _read(source: MatomoSource, start: dt.datetime, end: dt.datetime) -> tuple[dict[str, list[pa.Table]], Held]:
+    """The rows of a day, and what the source held of it at their moment, or a difference would never be seen.
+
+    A lost connection costs one page, unless the day became another meanwhile: then it is read from its beginning.
+    """
+    while True:
+        opened, held = source.session.reopened, source.at_once(lambda: held_by_day(source, start, end))
+        pages: dict[str, list[pa.Table]] = {name: [] for name in MATOMO_TABLES}
+        for table, page in source.read(start, end):
+            pages[table.name].append(page)
+        if source.session.reopened == opened or source.at_once(lambda: held_by_day(source, start, end)) == held:
+            return pages, held
+        log.warning("Matomo's day changed while the connection was lost, reading it again", extra={"day": start.date()})
 
 
 def _held(workspace: Workspace, table: Table, day: dt.date, known: Partition | None) -> pa.Table:

@@ -2,7 +2,8 @@
 
 Everything is selected by column name and by `idsite` (the time indexes begin with it), pages go by key and never by
 offset, and names are looked up in `log_action` page by page. All of a source's reading is one transaction: one moment
-of the database where it has snapshots. When the connection dies, `at_once` says what is read again of a later moment.
+of the database where it has snapshots. When the connection dies, `read` goes on at the page where it was, of a later
+moment, and `at_once` begins again; `session.reopened` tells that it happened.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pipeline.sources.matomo.tables import BASKETS, EVENTS, FACTS, VISITS
 from pipeline.sources.paging import Session, session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pipeline.settings import Extract, Settings
     from pipeline.sources.matomo.mapping import MatomoMapping
@@ -105,7 +106,7 @@ class MatomoSource:
         end: dt.datetime,
         page_rows: int,
         extra: dict[str, str] | None = None,
-    ) -> Iterator[list[sa.Row[Any]]]:
+    ) -> Iterator[Sequence[sa.Row[Any]]]:
         """The rows of a window in the order of time and primary key; each page begins behind the last one's end."""
         table = self.catalogue.table(name)
         keys = [table.c[column] for column in ORDER[name]]
@@ -114,7 +115,7 @@ class MatomoSource:
             selected.append(table.c[column].label(label) if column else sa.null().label(label))
         query = sa.select(*selected).where(table.c.idsite == site, keys[0] < written(end)).order_by(*keys)
         page_query = query.where(keys[0] >= written(start))
-        while page := list(self.connection.execute(page_query.limit(page_rows))):
+        while page := self.session.rows(page_query.limit(page_rows)):
             yield page
             if len(page) < page_rows:
                 return
@@ -129,11 +130,11 @@ class MatomoSource:
         found: Names = {}
         for at in range(0, len(wanted), PAGE_ROWS):
             query = sa.select(table.c.idaction, table.c.name, table.c.type)
-            rows = self.connection.execute(query.where(table.c.idaction.in_(wanted[at : at + PAGE_ROWS])))
-            found |= {idaction: (name, kind) for idaction, name, kind in rows}
+            rows = self.session.rows(query.where(table.c.idaction.in_(wanted[at : at + PAGE_ROWS])))
+            found |= {row.idaction: (row.name, row.type) for row in rows}
         return found
 
-    def _lines(self, conversions: list[sa.Row[Any]]) -> dict[baskets.LineKey, list[sa.Row[Any]]]:
+    def _lines(self, conversions: Sequence[sa.Row[Any]]) -> dict[baskets.LineKey, list[sa.Row[Any]]]:
         """The lines of orders and carts, also those that were dropped."""
         table = self.catalogue.table("log_conversion_item")
         columns = self.catalogue.select("log_conversion_item", baskets.LINE_COLUMNS)
@@ -141,13 +142,13 @@ class MatomoSource:
         query = sa.select(*columns).where(
             table.c.idvisit.in_(sorted({row.idvisit for row in conversions if baskets.is_basket(row)}))
         )
-        for line in self.connection.execute(query):
+        for line in self.session.rows(query):
             found.setdefault((line.idvisit, line.idorder), []).append(line)
         return found
 
-    def _whose(self, page: list[sa.Row[Any]]) -> list[Row]:
+    def _whose(self, page: Sequence[sa.Row[Any]]) -> list[Row]:
         """The columns that say whose each row is, where and when."""
-        known = visits.visitors(self.connection, self.catalogue, {row.idvisit for row in page})
+        known = visits.visitors(self.session, self.catalogue, {row.idvisit for row in page})
         told = []
         for row in page:
             who = known.get(row.idvisit) or visits.Visitor(visitor(row.idvisitor), None)

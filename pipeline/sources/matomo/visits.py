@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pipeline.sources.matomo.catalogue import Catalogue
+    from pipeline.sources.paging import Session
 
 COLUMNS = [
     "idvisit",
@@ -39,7 +40,7 @@ class Visitor:
     user_id: str | None
 
 
-def visitors(connection: sa.Connection, catalogue: Catalogue, visits: Collection[int]) -> dict[int, Visitor]:
+def visitors(session: Session, catalogue: Catalogue, visits: Collection[int]) -> dict[int, Visitor]:
     """Whose each visit is, as its `log_visit` row says now.
 
     A login changes the visit's row but not the rows of actions before it, so an action's own `idvisitor` is only
@@ -49,8 +50,8 @@ def visitors(connection: sa.Connection, catalogue: Catalogue, visits: Collection
         return {}
     table = catalogue.table("log_visit")
     query = sa.select(*catalogue.select("log_visit", ("idvisit", "idvisitor", "user_id")))
-    found = connection.execute(query.where(table.c.idvisit.in_(sorted(visits))))
-    return {visit: Visitor(visitor(raw), unescaped(user)) for visit, raw, user in found}
+    found = session.rows(query.where(table.c.idvisit.in_(sorted(visits))))
+    return {row.idvisit: Visitor(visitor(row.idvisitor), unescaped(row.user_id)) for row in found}
 
 
 def visit_row(row: sa.Row[Any]) -> dict[str, Any]:
