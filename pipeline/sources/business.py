@@ -135,7 +135,7 @@ class BusinessSource:
             found = text_pages(self.session, mapping, table, shape, wanted, where, order, page_rows)
             with closing(ahead(found)) as ready:
                 for page in ready:
-                    yield self._batch(table, names, page)
+                    yield self._batch(table, names, page.columns())
             return
         columns = [column for column in source_columns(mapping, table) if column.name in wanted]
         query = sa.select(*columns).select_from(self._from(table)).where(*where)

@@ -127,7 +127,7 @@ class Intake:
         known, empty = self._known(table), arrow_schema(table).empty_table()
         for day, rows in days:
             taken.days.add(day)
-            held = self._held(table, day, known, window)
+            held = empty if day not in known else self._held(table, day, known, window)
             merged = merge(held, rows, table)
             after = merged.rows if window.kind == NEW else merge(empty, rows, table).rows
             taken.duplicates += merged.duplicates

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.sources.mapping import TableMapping
     from pipeline.sources.paging import Order, Position, Session
     from pipeline.sources.source import Shape
+    from pipeline.sources.text_rows import TextRows
 
 _WHOLE, _NUMBERS, _TIMES, _TEXT = "whole numbers", "numbers", "times", "text"
 _SPOKEN = {("mysql", "pymysql"), ("mariadb", "pymysql")}
@@ -67,8 +69,8 @@ def text_pages(
     where: Sequence[sa.ColumnElement[bool]],
     order: Order,
     page_rows: int,
-) -> Iterator[Columns]:
-    """Pages of text columns, with the promises of `paging.pages`."""
+) -> Iterator[Page]:
+    """Pages of rows as text, with the promises of `paging.pages`."""
     kinds = {name: _kind(mapping, table, shape, name) for name in wanted}
     columns = [column for column in source_columns(mapping, table) if column.name in kinds]
     names = [column.name for column in columns]
@@ -76,25 +78,39 @@ def text_pages(
     after: Position | None = None
     asked = min(page_rows, _FIRST_ROWS)
     while True:
-        page = (rows if after is None else rows.where(from_position(order, after))).limit(asked)
-        found = dict(zip(names, session.answer(functools.partial(text_rows, query=page)), strict=True))
-        count = len(found[order.names[0]])
-        if count < asked:
-            if count:
-                yield found
+        query = rows if after is None else rows.where(from_position(order, after))
+        found = session.answer(functools.partial(text_rows, query=query.limit(asked)))
+        if len(found) < asked:
+            if len(found):
+                yield Page(found, names)
             return
-        last = [found[name][-1].as_py() for name in order.names]
-        whole = _rows_before(found, order.names, last)
-        if whole:
-            yield {name: values.slice(0, whole) for name, values in found.items()}
-            after = tuple(_value(value, kinds[name]) for name, value in zip(order.names, last, strict=True))
-            row_bytes = sum(values.nbytes for values in found.values()) // count + 1
-            asked = min(page_rows, max(_PAGE_BYTES // row_bytes, 1))
-        else:
+        first, last = (_position(found, names, order, row) for row in (slice(0, 1), slice(-1, None)))
+        if first == last:
             asked *= 2
+            continue
+        yield Page(found, names, order.names)
+        after = tuple(_value(value, kinds[name]) for name, value in zip(order.names, last, strict=True))
+        asked = min(page_rows, max(_PAGE_BYTES // (len(found.content) // len(found) + 1), 1))
 
 
-def ahead(pages: Iterator[Columns]) -> Generator[Columns]:
+@dataclass(frozen=True)
+class Page:
+    """Rows that nobody has looked at: whoever reads the next ones need not wait for that."""
+
+    rows: TextRows
+    names: list[str]
+    but_last: tuple[str, ...] = ()
+    """Columns of the order: rows with the position of the last one come again with the next page."""
+
+    def columns(self) -> Columns:
+        found = dict(zip(self.names, self.rows.columns(), strict=True))
+        if not self.but_last:
+            return found
+        whole = _rows_before(found, self.but_last, [found[name][-1].as_py() for name in self.but_last])
+        return {name: values.slice(0, whole) for name, values in found.items()}
+
+
+def ahead(pages: Iterator[Page]) -> Generator[Page]:
     """The same pages, the next one always under way, so that the server writes while this side does.
 
     Closing it waits for the page under way: a connection answers one question at a time.
@@ -104,6 +120,12 @@ def ahead(pages: Iterator[Columns]) -> Generator[Columns]:
         while (page := waiting.result()) is not None:
             waiting = reader.submit(next, pages, None)
             yield page
+
+
+def _position(rows: TextRows, names: list[str], order: Order, row: slice) -> list[str | None]:
+    """What one row has in the columns of the order."""
+    values = dict(zip(names, rows.columns(row), strict=True))
+    return [values[name][0].as_py() for name in order.names]
 
 
 def _rows_before(columns: Columns, names: Sequence[str], last: Sequence[str | None]) -> int:

@@ -1,12 +1,13 @@
 """Rows as MySQL sends them, from the socket into Arrow: NumPy finds where the values lie, and Arrow copies them.
 
 A row is one packet of the text protocol: three bytes of length, a number, then each value with its length before it.
-Only the way from packet to packet is Python, a tenth of a microsecond a row.
+Only the way from packet to packet is Python, a fifth of a microsecond a row.
 """
 
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,14 +21,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CHUNK = 1 << 18
-_HEADER, _LARGEST = 4, 0xFFFFFF
 _END, _ERROR, _NULL = 0xFE, 0xFF, 0xFB
 _LONGER = {0xFC: 2, 0xFD: 3, 0xFE: 8}
 """First byte of a length -> the bytes that hold it; any smaller one is the length itself."""
 
 
-def text_rows(connection: sa.Connection, query: sa.Select[Any]) -> list[pa.Array]:
-    """Every row of a query that PyMySQL asks, one array of texts a column.
+@dataclass(frozen=True)
+class TextRows:
+    """Rows as they came, with the place where each begins."""
+
+    content: bytearray
+    starts: list[int]
+    width: int
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def columns(self, rows: slice = slice(None)) -> list[pa.Array]:
+        """One array of texts a column."""
+        return cut(self.content, self.starts[rows], self.width)
+
+
+def text_rows(connection: sa.Connection, query: sa.Select[Any]) -> TextRows:
+    """Every row of a query that PyMySQL asks.
 
     Raises:
         sqlalchemy.exc.OperationalError: the server refuses or breaks off.
@@ -46,7 +62,7 @@ def text_rows(connection: sa.Connection, query: sa.Select[Any]) -> list[pa.Array
         raise sa.exc.OperationalError(str(compiled), None, lost) from error
     except err.Error as error:
         raise sa.exc.OperationalError(str(compiled), None, error) from error
-    return cut(content, starts, pending.field_count)
+    return TextRows(content, starts, pending.field_count)
 
 
 def read_packets(stream: BufferedReader) -> tuple[bytearray, list[int]]:
@@ -57,23 +73,24 @@ def read_packets(stream: BufferedReader) -> tuple[bytearray, list[int]]:
         pymysql.err.Error: what the server says instead of more rows.
     """
     content, starts, at, continued = bytearray(), [0], 0, False
-    length = struct.Struct("<I").unpack_from
+    length, begin, largest = struct.Struct("<I").unpack_from, starts.append, 0xFFFFFF
     while True:
         chunk = stream.read1(_CHUNK)
         if not chunk:
             raise EOFError("end of stream")
         content += chunk
-        while at + _HEADER <= len(content):
-            size = length(content, at)[0] & _LARGEST
-            if at + _HEADER + size > len(content):
+        arrived = len(content)
+        while at + 4 <= arrived:  # local names: a million rows come by here
+            size = length(content, at)[0] & largest
+            end = at + 4 + size
+            if end > arrived:
                 break
             if continued:  # of a row of 16 MB and more: without the header between, the two are one
-                del content[at : at + _HEADER]
-                at += size
+                del content[at : at + 4]
+                end, arrived = end - 4, arrived - 4
             else:
-                starts.append(at + _HEADER)
-                at += _HEADER + size
-            continued = size == _LARGEST
+                begin(at + 4)
+            at, continued = end, size == largest
         if at == len(content) and not continued:  # only the last packet is followed by nothing
             first = content[starts[-1]]
             if first == _ERROR:

@@ -98,5 +98,5 @@ def test_lists_of_values_are_asked_for(mysql_database):
         connection.exec_driver_sql("CREATE TABLE order_lines (a INT, b TEXT)")
         connection.exec_driver_sql("INSERT INTO order_lines VALUES (1, 'x'), (2, 'y'), (3, 'x')")
         query = sa.select(lines.c.a).where(lines.c.a.in_([1, 3]), sa.tuple_(lines.c.a, lines.c.b).in_([(3, "x")]))
-        (found,) = text_rows(connection, query)
+        (found,) = text_rows(connection, query).columns()
     assert found.to_pylist() == ["3"]
