@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
+import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, Phase
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from feature_store.schema import ORDER_ITEMS, ORDERS, SOURCE_TABLES
@@ -55,6 +58,21 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("damage"), _KEYS, st.booleans()),
 )
 HISTORIES = st.lists(OPERATIONS, min_size=4, max_size=16)
+WANTED = os.environ.get("VITRINE_TEST_HISTORIES")
+PATIENT = pytest.mark.timeout(0 if WANTED else 900)
+"""Thousands take hours."""
+
+
+def as_many_as(count: int, *more: Phase) -> hypothesis_settings:
+    """As many histories; the same ones each time, unless `VITRINE_TEST_HISTORIES` asks for a number of new ones."""
+    return hypothesis_settings(
+        max_examples=int(WANTED or count),
+        derandomize=WANTED is None,
+        deadline=None,
+        database=None,
+        phases=[Phase.explicit, Phase.generate, *more],  # shrinking hundreds of extractions takes minutes
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 @dataclass

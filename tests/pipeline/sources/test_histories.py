@@ -5,28 +5,12 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
-from hypothesis import HealthCheck, Phase, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 
-from tests.pipeline.sources.histories import HISTORIES, Shop, check
+from tests.pipeline.sources.histories import HISTORIES, PATIENT, Shop, as_many_as, check
 
 pytestmark = pytest.mark.slow
-WANTED = os.environ.get("VITRINE_TEST_HISTORIES")
-
-
-def histories(count):
-    """As many lives; the same ones each time unless more are asked for."""
-    return hypothesis_settings(
-        max_examples=int(WANTED or count),
-        derandomize=WANTED is None,
-        deadline=None,
-        database=None,
-        phases=[Phase.explicit, Phase.generate],  # shrinking hundreds of extractions takes minutes: a history is short
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 @pytest.fixture
@@ -54,15 +38,15 @@ def live(settings, tmp_path):
     return run
 
 
-@pytest.mark.timeout(900)
-@histories(120)
+@PATIENT
+@as_many_as(120)
 @given(HISTORIES)
 def test_the_archive_equals_a_sqlite_shop(live, history):
     live(None, history)
 
 
-@pytest.mark.timeout(900)
-@histories(60)
+@PATIENT
+@as_many_as(60)
 @given(HISTORIES)
 def test_the_archive_equals_a_mariadb_shop(live, mysql_database, history):
     live(mysql_database, history)

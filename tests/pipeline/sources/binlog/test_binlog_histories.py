@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 
 from tests.pipeline.sources.binlog.followed import BINLOG_HISTORIES
-from tests.pipeline.sources.test_histories import histories
+from tests.pipeline.sources.histories import PATIENT, as_many_as
 
 pytestmark = pytest.mark.slow
 
 
-@histories(25)
+@PATIENT
+@as_many_as(25)
 @given(BINLOG_HISTORIES)
 def test_the_archive_equals_a_shop_that_is_followed(followed, tmp_path_factory, history):
     work = tmp_path_factory.mktemp("history")

@@ -1,4 +1,6 @@
 import datetime as dt
+import errno
+from pathlib import Path
 
 import pytest
 
@@ -114,14 +116,44 @@ def test_rows_erased_in_the_overlap_vanish(matomo, workspace):
     assert [item for _, item, _ in told(workspace)] == ["A"]
 
 
-def test_a_damaged_partition_is_read_again(matomo, workspace):
+def test_a_damaged_partition_is_named_kept_and_read_again(matomo, workspace, caplog):
     matomo.view(matomo.visit(), "A")
     matomo.view(matomo.visit(day=LATER), "B", day=LATER)
     matomo.extract(workspace, LATER)
     before = fingerprints(workspace)
-    (workspace.raw / "matomo_events" / f"day={DAY}" / "part.parquet").write_bytes(b"damaged")
+    path = workspace.raw / "matomo_events" / f"day={DAY}" / "part.parquet"
+    path.write_bytes(b"damaged")
     matomo.extract(workspace, LATER)
     assert fingerprints(workspace) == before
+    (told,) = [each for each in caplog.records if each.message == "damaged partition, making it again"]
+    assert told.file == str(path)
+    assert Path(told.kept).read_bytes() == b"damaged"
+
+
+@pytest.mark.parametrize("fit", [0, 1, 3], ids="{} files fit".format)
+def test_a_disk_that_is_full_while_archiving_costs_nothing(matomo, workspace, monkeypatch, fit):
+    visit = matomo.visit(user="u")
+    matomo.view(visit, "A")
+    matomo.extract(workspace)
+    archive, reached = told(workspace), watermarks(workspace)
+    matomo.view(matomo.visit(day=NEXT), "B", day=NEXT)
+    write, left = Path.write_bytes, [fit]
+
+    def until_full(path, content):
+        left[0] -= 1
+        if left[0] < 0:
+            write(path, bytes(content)[:10])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, content)
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_bytes", until_full)
+        with pytest.raises(OSError, match="No space left"):
+            matomo.extract(workspace, NEXT)
+    assert (told(workspace), watermarks(workspace)) == (archive, reached)
+    matomo.extract(workspace, NEXT)
+    assert told(workspace) == [*archive, ("view", "B", NEXT.day)]
+    assert not list(workspace.raw.rglob(".tmp-*"))
 
 
 def test_rows_after_the_last_day_wait_for_their_run(matomo, workspace):

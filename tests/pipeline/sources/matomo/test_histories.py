@@ -1,23 +1,24 @@
-"""Random histories of a Matomo, interleaved with extractions: in the end the archive equals the source."""
+"""Random histories of a Matomo, interleaved with extractions: in the end the archive equals the source.
+
+25 histories on SQLite and 10 on MariaDB; `VITRINE_TEST_HISTORIES=3000` tries as many new ones on each.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-import os
 import tempfile
 import uuid
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given
 from hypothesis import strategies as st
 
 from pipeline.sources.matomo.tables import MATOMO_TABLES
 from pipeline.workspace import Workspace
-from tests.pipeline.sources.histories import killed_at
+from tests.pipeline.sources.histories import PATIENT, as_many_as, killed_at
 from tests.pipeline.sources.matomo.installation import DAY, Installation, archived, at
 
-HISTORIES = int(os.environ.get("VITRINE_TEST_HISTORIES", "25"))
 DAYS = 5
 STEPS = st.lists(
     st.one_of(
@@ -118,25 +119,16 @@ def check(make, steps):
             assert archived(history.workspace, name) == archived(fresh, name)
 
 
-def many(examples):
-    return settings(
-        max_examples=examples,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-        phases=[Phase.explicit, Phase.generate, Phase.shrink],
-    )
-
-
-@many(HISTORIES)
+@PATIENT
+@as_many_as(25, Phase.shrink)
 @given(STEPS)
 def test_the_archive_equals_the_source_after_any_history(steps):
     check(lambda folder: Installation(f"sqlite:///{folder}/matomo.db"), steps)
 
 
 @pytest.mark.slow
-@many(max(HISTORIES // 5, 1))
+@PATIENT
+@as_many_as(10, Phase.shrink)
 @given(STEPS)
 def test_so_it_does_on_mariadb(mysql_database, steps):
     check(lambda _folder: Installation(mysql_database, prefix=f"h{uuid.uuid4().hex[:8]}_"), steps)
