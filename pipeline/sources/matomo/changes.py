@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from pipeline.sources.intake import start_of
 from pipeline.sources.matomo.reader import ORDER, MatomoSource, written
 
 if TYPE_CHECKING:
@@ -96,6 +97,21 @@ def _visits(source: MatomoSource, reached: Reached, overlap: dt.datetime) -> set
             for row in rows:
                 span = _days(row)
                 days |= set(_range(min(span), max(span))) if span else set()
+    return days
+
+
+def days_of_visits(source: MatomoSource, ended: Iterable[dt.date]) -> set[dt.date]:
+    """The days of all visits whose last action was on one of the days `ended`, from their first action on."""
+    table = source.catalogue.table("log_visit")
+    first = source.catalogue.select("log_visit", ["visit_first_action_time"])[0]
+    last = table.c.visit_last_action_time
+    days: set[dt.date] = set()
+    for day in ended:
+        on_day = sa.and_(last >= written(start_of(day)), last < written(start_of(day + ONE_DAY)))
+        for site in source.mapping.sites:
+            query = sa.select(sa.func.min(first)).where(table.c.idsite == site, on_day)
+            for began in _days(source.connection.execute(query).scalars()):
+                days |= set(_range(began, day))
     return days
 
 

@@ -13,7 +13,7 @@ from pipeline.sources.archive import RAW, remove_unknown
 from pipeline.sources.damaged import set_aside_damaged
 from pipeline.sources.intake import BACKFILL, MEND, NEW, Taken, checksum_of, start_of
 from pipeline.sources.ledger import Extraction, Ledger
-from pipeline.sources.matomo.changes import ONE_DAY, Reached, days_to_read, highest_ids
+from pipeline.sources.matomo.changes import ONE_DAY, Reached, days_of_visits, days_to_read, highest_ids
 from pipeline.sources.matomo.day import take_day
 from pipeline.sources.matomo.joining import join_events
 from pipeline.sources.matomo.mapping import load_matomo_mapping
@@ -145,7 +145,9 @@ def reconcile_matomo(
     _prepare(ledger)
     compared, differences = changed_days(ledger, source, first, last)
     result = Reconciliation(source.mapping.name, rows=compared, differences=differences)
-    result.written = sorted({difference.day for difference in differences})
+    differ, known = {difference.day for difference in differences}, ledger.partitions(RAW, MATOMO_EVENTS.name)
+    # Whom a visit belongs to is said by its own row, on its last day, and counts for what it did before midnight too.
+    result.written = sorted(differ | source.at_once(lambda: days_of_visits(source, differ)) & known.keys())
     totals = {name: Taken() for name in MATOMO_TABLES}
     for day in track(result.written, "repairing Matomo"):
         _add(totals, take_day(source, ledger, workspace, run_day, day, RECONCILE))

@@ -3,9 +3,9 @@ import datetime as dt
 import pytest
 
 from pipeline.sources.ledger import open_ledger
-from tests.pipeline.sources.matomo.installation import DAY, archived, visitor
+from tests.pipeline.sources.matomo.installation import DAY, archived, at, visitor
 
-LATER = DAY + dt.timedelta(days=9)
+NEXT, LATER = DAY + dt.timedelta(days=1), DAY + dt.timedelta(days=9)
 
 
 @pytest.fixture
@@ -51,6 +51,19 @@ def test_a_user_who_was_anonymised_is_anonymous_here_too(filled, workspace):
     assert filled.reconcile(workspace) == [DAY]
     users = {row["item_id"]: row["user_id"] for row in archived(workspace)}
     assert (users["A"], users["B"]) == (None, "bert")
+
+
+def test_who_was_anonymised_is_anonymous_on_every_day_of_the_visit(matomo, workspace):
+    """Only the visit's own row changes, and that lies on its last day."""
+    visit = matomo.visit("23:50", user="anna", who="anna")
+    matomo.view(visit, "A", "23:50")
+    matomo.view(visit, "B", "00:10", day=NEXT)
+    matomo.run("UPDATE {p}log_visit SET visit_last_action_time = ? WHERE idvisit = ?", at("00:10", NEXT), visit)
+    matomo.extract(workspace, NEXT)
+    matomo.run("UPDATE {p}log_visit SET user_id = NULL")
+    matomo.reconcile(workspace)
+    assert [(row["item_id"], row["user_id"]) for row in archived(workspace)] == [("A", None), ("B", None)]
+    assert matomo.reconcile(workspace) == []
 
 
 def test_a_line_that_vanished_is_found(filled, workspace):
