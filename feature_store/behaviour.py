@@ -98,7 +98,7 @@ def looks(events: ir.Table, as_of: int) -> Looks:
     recent = events.filter(events["seconds"] >= as_of - LOOK_DAYS * SECONDS_PER_DAY)
     kind = recent["kind"]
     did = {"looked": kind.isin(LOOKED), "carted": kind == "cart", "bought": kind == PURCHASE}
-    rows = recent.group_by("user_id", "item_id", "category").aggregate(
+    rows = recent.group_by("user_id", "item_id").aggregate(
         **{name: whether.any().cast("int64") for name, whether in did.items()}
     )
     everywhere = ibis.window()
@@ -114,11 +114,11 @@ def returns(bought: ir.Table, refunds: ir.Table, as_of: int) -> Returns:
     """Of purchases and refunds before the end of the day; what came back whole is among the refunds alone."""
     import ibis
 
-    columns = ["user_id", "item_id", "category", "basket_id", "seconds"]
+    columns = ["user_id", "item_id", "basket_id", "seconds"]
     kept, given = (rows.select(*columns, given_back=ibis.literal(n)) for n, rows in enumerate((bought, refunds)))
     lines = ibis.union(kept, given)
     recent = lines.filter(lines["seconds"] >= as_of - RETURN_DAYS * SECONDS_PER_DAY)
-    rows = recent.group_by("user_id", "item_id", "category", "basket_id").aggregate(
+    rows = recent.group_by("user_id", "item_id", "basket_id").aggregate(
         seconds=recent["seconds"].max(), given_back=recent["given_back"].max()
     )
     shop_rate = rows["given_back"].mean().over(ibis.window())

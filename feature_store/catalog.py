@@ -10,7 +10,6 @@ import numpy as np
 
 from feature_store.errors import FeatureError
 from feature_store.schema import LEVELS, item_keys
-from feature_store.text import text_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +45,8 @@ class Catalog:
     @cached_property
     def text(self) -> NDArray[np.float32]:
         """What title and tags of each item say: `text_vectors`, computed once."""
+        from feature_store.text import text_vectors  # and SciPy, only where there are none yet
+
         return text_vectors(self)
 
     def __len__(self) -> int:

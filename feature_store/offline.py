@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,11 @@ from feature_store.errors import ArchiveError
 from feature_store.eventlog import event_log
 from feature_store.partitions import partitions, span
 from feature_store.repeats import ever
-from feature_store.schema import EXPOSURE, PROMOTIONS, PURCHASE, REFUND, TABLES
+from feature_store.schema import EXPOSURE, PROMOTIONS, PURCHASE, REFUND, TABLES, UNSEEN
+from feature_store.tables import since
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import ibis.expr.types as ir
@@ -32,6 +35,14 @@ if TYPE_CHECKING:
     from feature_store.schema import Table
 
 
+_MOMENTS = {
+    "events": "time",
+    "items": "created_at",
+    "users": "created_at",
+    "prices": "valid_from",
+    PROMOTIONS.name: PROMOTIONS.cursor,
+}
+"""When the row of a table happened, or came to be known."""
 LATE_TABLES = ("events", "prices")
 """Tables whose rows say when they happened, so that one told late still belongs to its day; what users and items are
 is only known from the day on which the source said so."""
@@ -43,7 +54,7 @@ class Archive:
     A day ends on clocks of `timezone` (`end_of`), whatever partition its last events lie in.
     With `past`, `events` are only those since it was rolled up; `ever` and `history` add it.
 
-    `events` carries its item's category; what was given back is no event there but a row of `refunds`. Every table
+    What was given back is no event of `events` but a row of `refunds`. Every table
     carries `seconds`, the row's moment since 1970 UTC: when an event happened, a price came into force, an item or a
     user came to be known, a promotion was planned; `starts` and `ends` say when a promotion is in force.
 
@@ -62,19 +73,16 @@ class Archive:
         timezone: str = "UTC",
         engine: Engine | None = None,
     ) -> None:
-        import ibis
-
         self._clean, self._through, self._since, self._day = clean, through, since, day or through
         self._timezone = timezone
         self.engine = engine or open_engine()
         try:
             self.past = past if past and self._follows(past) else None
-            self.items = self._load("items", moment="created_at")
-            self.users = self._load("users", moment="created_at")
-            self.prices = self._load("prices", moment="valid_from")
+            self.items = self._load("items")
+            self.users = self._load("users")
+            self.prices = self._load("prices")
             self.promotions = self._promotions()
-            category = ibis.coalesce(self.items["category"], "")
-            told = self._load("events", moment="time", beside=self.items.select("item_id", category=category))
+            told = self._events()
             self.events, self.refunds = told.filter(told["kind"] != REFUND), told.filter(told["kind"] == REFUND)
         except BaseException:
             self.close()
@@ -116,25 +124,39 @@ class Archive:
             )
         return files
 
-    def _load(self, name: str, moment: str, beside: ir.Table | None = None) -> ir.Table:
-        """A table with one row per key in its latest version, and what `beside` knows of the row's item."""
-        spec, files = TABLES[name], self._files(name)
-        try:
-            rows = self._latest(self.engine.rows(name, files, moment), spec)
-            if name == "events" and self.past:
-                rows = rows.filter(rows["seconds"] >= self.past.until)
-            if beside is not None:
-                # Where something was shown is for measuring; features have no use for it, and request ids are long.
-                rows = rows.drop(*(name for name in EXPOSURE if name in rows.columns))
-                rows = rows.left_join(beside, "item_id").drop("item_id_right").fill_null({"category": ""})
+    def _load(self, name: str) -> ir.Table:
+        """A table with one row per key in its latest version."""
+        with self._readable(name):
+            rows, _ = self._latest(self.engine.rows(name, self._files(name), _MOMENTS[name]), TABLES[name])
             return self.engine.keep(name, rows)
+
+    def _events(self) -> ir.Table:
+        """Events and refunds, of which there are many: where none was told twice, each question reads the files."""
+        with self._readable("events"):
+            told = self.engine.rows("events", self._files("events"), _MOMENTS["events"])
+            rows, repeated = self._latest(told, TABLES["events"])
+            if self.past:
+                rows = since(rows, self.past.until)
+            rows = rows.drop(*(name for name in UNSEEN if name in rows.columns))
+            texts = {key: told.select(text=key) for key in ("user_id", "item_id")}
+            return self.engine.coded("events", rows, texts, kept=repeated)
+
+    @contextmanager
+    def _readable(self, *tables: str) -> Iterator[None]:
+        """Name the table and the file that the engine cannot read."""
+        try:
+            yield
         except self.engine.failures as error:
-            raise ArchiveError(
-                f"table {name}",
-                expected=f"readable Parquet with {', '.join(spec.columns)}",
-                found=_unreadable(files, moment) or str(error).splitlines()[0],
-                remedy="Remove the named file and run the day again: it is extracted and cleaned anew.",
-            ) from error
+            for table in tables:
+                found = _unreadable(self._files(table), _MOMENTS[table])
+                if found or len(tables) == 1:
+                    raise ArchiveError(
+                        f"table {table}",
+                        expected=f"readable Parquet with {', '.join(TABLES[table].columns)}",
+                        found=found or str(error).splitlines()[0],
+                        remedy="Remove the named file and run the day again: it is extracted and cleaned anew.",
+                    ) from error
+            raise
 
     def _promotions(self) -> ir.Table:
         """Every promotion planned so far; a shop that tells of none has none."""
@@ -144,27 +166,43 @@ class Archive:
             nothing = self.items.filter(ibis.literal(value=False))
             moments = dict.fromkeys(("seconds", "starts", "ends"), nothing["seconds"])
             return nothing.select("item_id", kind=ibis.literal(""), reach=ibis.literal(0.0), **moments)
-        rows = self._load(PROMOTIONS.name, moment=PROMOTIONS.cursor)
+        rows = self._load(PROMOTIONS.name)
         bounds = {"starts": rows["valid_from"], "ends": rows["valid_to"]}
         moments = {name: time.epoch_seconds().cast("int64") for name, time in bounds.items()}
         return rows.select("item_id", "kind", "reach", "seconds", **moments)
 
-    def _latest(self, rows: ir.Table, spec: Table) -> ir.Table:
-        """The version of each row that the source changed last, later partitions winning ties."""
+    def _latest(self, rows: ir.Table, spec: Table) -> tuple[ir.Table, bool]:
+        """The version of each row that the source changed last, later partitions winning ties; whether there were
+        several of any.
+        """
         import ibis
 
-        # Most archives hold each key once, and finding that out costs a tenth of sorting out versions.
-        keys = rows.select(*spec.key)
-        counts = ibis.union(keys.aggregate(rows=keys.count()), keys.distinct().aggregate(rows=ibis._.count()))
-        if len(set(self.frame(counts)["rows"].to_pylist())) == 1:
-            return rows.drop("filename")
+        # Most keys are there once: hashes tell so for a fraction of what sorting all rows would cost.
+        hashes = {f"hash_of_{name}": self.engine.hashed(rows[name].cast("string")) for name in spec.key}
+        hashed = rows.mutate(**hashes)
+        twice = self.engine.keep(f"{spec.name}_twice", _repeated(hashed, list(hashes)))
+        if not self._any(twice):
+            return rows.drop("filename"), False
+        suspects = hashed.semi_join(twice, list(hashes))
+        if not self._any(_repeated(suspects, list(spec.key))):
+            return rows.drop("filename"), False
         newest = ibis.window(group_by=spec.key, order_by=[ibis.desc(spec.cursor), ibis.desc("filename")])
-        ranked = rows.mutate(version=ibis.row_number().over(newest))
-        return ranked.filter(ranked["version"] == 0).drop("version", "filename")
+        ranked = suspects.mutate(version=ibis.row_number().over(newest))
+        latest = ranked.filter(ranked["version"] == 0).drop("version")
+        return ibis.union(hashed.anti_join(twice, list(hashes)), latest).drop("filename", *hashes), True
+
+    def _any(self, rows: ir.Table) -> bool:
+        return bool(self.frame(rows.aggregate(rows=rows.count()))["rows"][0].as_py())
 
     def frame(self, rows: ir.Table) -> pa.Table:
         """The rows of an Ibis expression over `events`, `items`, `users`, `prices`."""
-        return self.engine.to_arrow(rows)
+        with self._readable(*LATE_TABLES):
+            return self.engine.to_arrow(rows)
+
+    def keep(self, name: str, rows: ir.Table) -> ir.Table:
+        """The rows of such an expression, computed now and once."""
+        with self._readable(*LATE_TABLES):
+            return self.engine.keep(name, rows)
 
     def history(self, catalog: Catalog, users: NDArray[np.str_], before: int) -> History:
         """What `users` (ids, ascending) did before the moment `before` with items of the catalog, in their order."""
@@ -183,14 +221,15 @@ class Archive:
     def ever(self, as_of: int) -> Ever:
         """What was ever bought before a moment; not before the one up to which the past is rolled up."""
         bought = self.events.filter(self.events["seconds"] < as_of, self.events["kind"] == PURCHASE)
-        return ever(bought, self.past.ever(self.engine) if self.past else None, self.engine.keep)
+        return ever(bought, self.past.ever(self.engine) if self.past else None, self.keep)
 
     def impressions(self, start: int, end: int) -> pa.Table | None:
         """What recommendation slots showed from `start` to before `end` (seconds since 1970 UTC), with slot, position
         and request id; None where there is no log of it. For training and measuring: features never see it.
         """
-        seen = self.events.filter(self.events["kind"] == "impression", self.events["seconds"].between(start, end - 1))
-        if not self.frame(seen.aggregate(rows=seen.count()))["rows"][0].as_py():
+        told = since(self.events, start)
+        seen = told.filter(told["kind"] == "impression", told["seconds"] < end)
+        if not self._any(seen):
             return None
         rows = self.engine.rows("exposures", self._files("events"), "time")
         if not set(EXPOSURE) <= set(rows.columns):
@@ -199,7 +238,7 @@ class Archive:
             rows["kind"] == "impression", rows["position"].notnull(), rows["seconds"].between(start, end - 1)
         )
         columns = ("user_id", "item_id", "seconds", *EXPOSURE, *TABLES["events"].key, TABLES["events"].cursor)
-        newest = self._latest(shown.select(*columns, "filename"), TABLES["events"])
+        newest, _ = self._latest(shown.select(*columns, "filename"), TABLES["events"])
         return self.frame(newest.order_by("user_id", "seconds", "item_id", *TABLES["events"].key))
 
     def before(self, moment: int) -> Archive:
@@ -209,11 +248,17 @@ class Archive:
         # Kept, not only filtered: a definition could undo a filter, and that is what an audit looks for.
         for name in (*LATE_TABLES, "refunds"):
             rows = getattr(self, name)
-            setattr(past, name, self.engine.keep(f"{name}_before_{moment}", rows.filter(rows["seconds"] < moment)))
+            setattr(past, name, self.keep(f"{name}_before_{moment}", rows.filter(rows["seconds"] < moment)))
         return past
 
     def close(self) -> None:
         self.engine.close()
+
+
+def _repeated(rows: ir.Table, key: list[str]) -> ir.Table:
+    """The keys that several rows share."""
+    counted = rows.group_by(*key).aggregate(rows=rows.count())
+    return counted.filter(counted["rows"] > 1).drop("rows")
 
 
 def _unreadable(files: list[str], moment: str) -> str | None:

@@ -78,33 +78,22 @@ def ever(bought: ir.Table, past: Ever | None, keep: Callable[[str, ir.Table], ir
     """Of purchases, and of what was rolled up of all that lie before the first of them."""
     import ibis
 
-    moments = keep(
-        "moments",
-        bought.group_by(*_PAIR, "seconds").aggregate(
-            lines=bought.count(), quantity=bought["quantity"].cast(EXACT).sum().cast(EXACT)
-        ),
+    before = bought["seconds"].lag().over(ibis.window(group_by=_PAIR, order_by="seconds"))
+    lines = keep("lines", bought.select(*_PAIR, "seconds", "quantity", gap=bought["seconds"] - before))
+    pairs = lines.group_by(_PAIR).aggregate(
+        baskets=lines.count(where=lines["gap"].isnull() | (lines["gap"] > 0)),
+        lines=lines.count(),
+        quantity=lines["quantity"].cast(EXACT).sum().cast(EXACT),
+        first=lines["seconds"].min(),
+        last=lines["seconds"].max(),
     )
-    pairs = moments.group_by(_PAIR).aggregate(
-        baskets=moments.count(),
-        lines=moments["lines"].sum().cast("int64"),
-        quantity=moments["quantity"].sum().cast(EXACT),
-        first=moments["seconds"].min(),
-        last=moments["seconds"].max(),
-    )
+    gaps = lines.filter(lines["gap"] > 0).select("item_id", "gap")
     if past is None:
-        return Ever(keep("pairs", pairs), keep("gaps", _gaps(moments)))
+        return Ever(keep("pairs", pairs), keep("gaps", gaps))
     pairs = keep("later_pairs", pairs)
-    before = past.pairs.semi_join(pairs, _PAIR)
-    later = ibis.union(moments.select(*_PAIR, "seconds"), before.select(*_PAIR, seconds=before["last"]))
-    return Ever(keep("pairs", _added(past.pairs, pairs)), keep("gaps", ibis.union(past.gaps, _gaps(later))))
-
-
-def _gaps(moments: ir.Table) -> ir.Table:
-    import ibis
-
-    before = moments["seconds"].lag().over(ibis.window(group_by=_PAIR, order_by="seconds"))
-    rows = moments.mutate(gap=moments["seconds"] - before)
-    return rows.filter(rows["gap"].notnull()).select("item_id", "gap")
+    again = past.pairs.inner_join(pairs, _PAIR, rname="{name}_later")
+    between = again.select("item_id", gap=again["first_later"] - again["last"])
+    return Ever(keep("pairs", _added(past.pairs, pairs)), keep("gaps", ibis.union(past.gaps, gaps, between)))
 
 
 def _added(past: ir.Table, later: ir.Table) -> ir.Table:

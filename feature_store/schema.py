@@ -172,6 +172,9 @@ EVENTS = Table(
     },
 )
 
+UNSEEN = (*EXPOSURE, *EVENTS.key, EVENTS.cursor)
+"""Columns of `events` that no feature looks at: where something was shown is for measuring, and ids are long."""
+
 SOURCE_TABLES: dict[str, Table] = {t.name: t for t in (USERS, ITEMS, PRICES, ORDERS, ORDER_ITEMS)}
 """What extraction reads of every shop."""
 MAPPABLE_TABLES: dict[str, Table] = {

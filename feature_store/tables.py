@@ -6,6 +6,7 @@ that ends with the day; without it the word looks at everything before.
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,6 +19,12 @@ Value: TypeAlias = Any
 SECONDS_PER_DAY = 86_400
 EXACT = "decimal(38, 6)"
 """Floats are summed as decimals: a sum of floats depends on the order in which threads bring them."""
+
+
+def since(events: ir.Table, moment: float) -> ir.Table:
+    """The events of a moment (seconds since 1970 UTC) and later."""
+    first = dt.datetime.fromtimestamp(math.ceil(moment), dt.UTC)
+    return events.filter(events["time"] >= first)  # whole files are left out by `time`, by `seconds` none
 
 
 class AsOf:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from feature_store.behaviour import Listed, looks, mix, returns, shelf
+from feature_store.behaviour import LOOK_DAYS, Listed, looks, mix, returns, shelf
 from feature_store.errors import FeatureError
 from feature_store.registry import stored_features
 from feature_store.repeats import Ever, Gaps, Pairs
-from feature_store.schema import PURCHASE, TABLES
+from feature_store.schema import PURCHASE, TABLES, UNSEEN
 from feature_store.spec import ENTITIES, Entity, Feature
-from feature_store.tables import SECONDS_PER_DAY, AsOf, Prices, Promotions, Purchases
+from feature_store.tables import SECONDS_PER_DAY, AsOf, Prices, Promotions, Purchases, since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,6 +42,9 @@ class Source(Protocol):
     def frame(self, rows: ir.Table) -> pa.Table:
         """Rows of an expression."""
 
+    def keep(self, name: str, rows: ir.Table) -> ir.Table:
+        """Rows of an expression, computed once."""
+
 
 @dataclass(frozen=True)
 class Views:
@@ -65,15 +68,20 @@ class Views:
         return view
 
     def _view(self, name: str) -> AsOf:
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def _make(self, name: str) -> AsOf:
         as_of, items = self.as_of, self.source.items
         views: dict[str, Callable[[], AsOf]] = {
             "purchases": lambda: Purchases(self._recent, as_of),
             "pairs": lambda: Pairs(self._ever.pairs, as_of, self._repeat_share),
             "gaps": lambda: Gaps(self._ever.gaps, as_of),
-            "category_mix": lambda: mix(self._bought, "category", as_of),
-            "brand_mix": lambda: mix(self._with("brand", self._bought), "brand", as_of),
-            "returns": lambda: returns(self._bought, self._before(self.source.refunds), as_of),
-            "looks": lambda: looks(self._events, as_of),
+            "category_mix": lambda: mix(self._recent, "category", as_of),
+            "brand_mix": lambda: mix(self._recent, "brand", as_of),
+            "returns": lambda: self._kept("returns", returns(self._recent, self._before(self.source.refunds), as_of)),
+            "looks": lambda: self._kept("looks", looks(self._last(LOOK_DAYS), as_of)),
             "events": lambda: AsOf(self._events, as_of),
             "prices": lambda: Prices(self._before(self.source.prices), as_of),
             "promotions": lambda: Promotions(self._before(self.source.promotions), as_of),
@@ -86,6 +94,14 @@ class Views:
             )
         return views[name]()
 
+    @cached_property
+    def _made(self) -> dict[str, AsOf]:
+        return {}
+
+    def _kept(self, name: str, view: AsOf) -> AsOf:
+        view.rows = self.source.keep(name, view.rows)
+        return view
+
     def _before(self, rows: ir.Table) -> ir.Table:
         return rows.filter(rows["seconds"] < self.as_of)
 
@@ -93,16 +109,17 @@ class Views:
     def _events(self) -> ir.Table:
         return self._before(self.source.events)
 
-    @property
-    def _bought(self) -> ir.Table:
-        return self._events.filter(self._events["kind"] == PURCHASE)
-
-    @property
+    @cached_property
     def _recent(self) -> ir.Table:
-        """Cut where the windows end, so that it does not matter how many more events the archive holds."""
-        if math.isinf(self.reach):
-            return self._bought
-        return self._bought.filter(self._bought["seconds"] >= self.as_of - math.ceil(self.reach * SECONDS_PER_DAY))
+        """Purchases with category and brand, cut where the windows end, so that it does not matter how many more events
+        the archive holds.
+        """
+        recent = self._last(self.reach)
+        bought = recent.filter(recent["kind"] == PURCHASE).drop("kind", "time")
+        return self.source.keep("recent", self._with("brand", self._with("category", bought)))
+
+    def _last(self, days: float) -> ir.Table:
+        return self._events if math.isinf(days) else since(self._events, self.as_of - days * SECONDS_PER_DAY)
 
     @cached_property
     def _ever(self) -> Ever:
@@ -161,7 +178,7 @@ class _NoRows:
         for name in ("items", "prices", "events"):
             columns = {column: types[spec.type] for column, spec in TABLES[name].columns.items()}
             setattr(self, name, ibis.table({**columns, "seconds": "int64"}, name=name))
-        self.events = self.refunds = self.events.mutate(category=ibis.literal(""))
+        self.events = self.refunds = self.events.drop(*UNSEEN)
         moments = dict.fromkeys(("seconds", "starts", "ends"), "int64")
         self.promotions = ibis.table(
             {"item_id": "string", "kind": "string", "reach": "float64", **moments}, "promotions"
@@ -178,6 +195,9 @@ class _NoRows:
         counts = dict.fromkeys(("baskets", "lines", "first", "last"), "int64")
         pairs = {"user_id": "string", "item_id": "string", "quantity": "decimal(38, 6)", **counts}
         return Ever(ibis.table(pairs, "pairs"), ibis.table({"item_id": "string", "gap": "int64"}, "gaps"))
+
+    def keep(self, name: str, rows: ir.Table) -> ir.Table:  # noqa: ARG002 - as an archive's
+        return rows
 
     def frame(self, rows: ir.Table) -> pa.Table:
         import pyarrow as pa

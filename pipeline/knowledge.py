@@ -15,6 +15,7 @@ from feature_store.offline import Archive
 from feature_store.online.store import UserRecord
 from feature_store.schema import PURCHASE
 from feature_store.snapshot import Snapshot, arrays_of, compute_snapshot
+from feature_store.tables import since
 from pipeline.errors import SettingsError
 from pipeline.recommender.recall import SOURCES, configured
 from pipeline.spill import spill_folder
@@ -131,8 +132,8 @@ def purchased(archive: Archive, first: dt.date, last: dt.date) -> dict[str, dict
 def happened(archive: Archive, kind: str, first: dt.date, last: dt.date) -> dict[str, dict[str, float]]:
     """The items with which each user had an event of this kind, with the money that the events tell of."""
     start, end = archive.end_of(first - dt.timedelta(days=1)), archive.end_of(last)
-    events = archive.events
-    chosen = events.filter(events["kind"] == kind, events["seconds"] >= start, events["seconds"] < end)
+    events = since(archive.events, start)
+    chosen = events.filter(events["kind"] == kind, events["seconds"] < end)
     paid = chosen["value"].cast("decimal(38, 4)").sum().cast("float64")
     pairs = archive.frame(chosen.group_by("user_id", "item_id").aggregate(paid=paid).order_by("user_id", "item_id"))
     bought: dict[str, dict[str, float]] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import ibis.expr.types as ir
@@ -30,6 +30,16 @@ class Engine(Protocol):
 
     def keep(self, name: str, rows: ir.Table) -> ir.Table:
         """The rows computed now, once, and kept under a name until the engine is closed."""
+
+    def coded(self, name: str, rows: ir.Table, texts: Mapping[str, ir.Table], *, kept: bool) -> ir.Table:
+        """The same rows, in which an engine may hold codes instead of texts, for that takes less room and time.
+
+        texts: column of `rows` -> every `text` that it holds
+        kept: computed now, once; if not, an engine may as well compute them again each time it is asked
+        """
+
+    def hashed(self, texts: ir.Column) -> ir.Column:
+        """64 bits of each text, nearly always others for another text."""
 
     def write(self, rows: ir.Table, folder: Path) -> None:
         """The rows, computed, as Parquet files of a new folder."""

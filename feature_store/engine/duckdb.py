@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import ibis.expr.types as ir
     import pyarrow as pa
+
+
+@ibis.udf.scalar.builtin(name="hash")  # type: ignore[untyped-decorator]  # as all of Ibis
+def _hash(text: str) -> dt.uint64: ...
 
 
 class DuckDb:
@@ -28,6 +34,10 @@ class DuckDb:
         self.connection = ibis.duckdb.connect(**options)
         self.connection.raw_sql("SET enable_progress_bar = false")  # it writes into the output of quiet runs
         self.connection.raw_sql("SET TimeZone = 'UTC'")
+        self.connection.raw_sql("SET parquet_metadata_cache = true")  # the same files are read for several questions
+        # What stands on the right of a join here is the smaller side; DuckDB's guess is often the other way round.
+        self.connection.raw_sql("SET disabled_optimizers = 'build_side_probe_side'")
+        self._codes = 0
 
     def rows(self, name: str, files: Sequence[str], moment: str) -> ir.Table:
         view = f"{name}_files"
@@ -39,7 +49,34 @@ class DuckDb:
 
     def keep(self, name: str, rows: ir.Table) -> ir.Table:
         self.connection.raw_sql(f"CREATE OR REPLACE TEMP TABLE {name} AS {self.connection.compile(rows)}")
-        return self.connection.table(name)
+        return self._table(name, rows)
+
+    def coded(self, name: str, rows: ir.Table, texts: Mapping[str, ir.Table], *, kept: bool) -> ir.Table:
+        chosen, joined = [], ""
+        for column, each in texts.items():
+            kind, codes = self._learnt(each)
+            chosen.append(f"coalesce({codes}.code, told.{column}::{kind}) AS {column}")
+            joined += f" LEFT JOIN {codes} ON told.{column} = {codes}.text"  # a cast alone takes many times as long
+        query = f"SELECT told.* REPLACE ({', '.join(chosen)}) FROM ({self.connection.compile(rows)}) AS told{joined}"
+        self.connection.raw_sql(f"CREATE OR REPLACE TEMP {'TABLE' if kept else 'VIEW'} {name} AS {query}")
+        return self._table(name, rows)
+
+    def _learnt(self, texts: ir.Table) -> tuple[str, str]:
+        """A type whose values are the texts, and a table that holds its value for each text."""
+        self._codes += 1
+        kind, codes = f"code_{self._codes}", f"codes_{self._codes}"
+        told = self.connection.compile(texts.filter(texts["text"].notnull()).distinct().order_by("text"))
+        self.connection.raw_sql(f"CREATE TYPE {kind} AS ENUM ({told})")
+        every = f"SELECT unnest(enum_range(NULL::{kind})) AS text"
+        self.connection.raw_sql(f"CREATE TEMP TABLE {codes} AS SELECT text, text::{kind} AS code FROM ({every})")
+        return kind, codes
+
+    def _table(self, name: str, rows: ir.Table) -> ir.Table:
+        """Not `connection.table`: to see the columns, Ibis would read every text of a type of codes."""
+        return ops.DatabaseTable(name, rows.schema(), self.connection, ops.Namespace()).to_expr()
+
+    def hashed(self, texts: ir.Column) -> ir.Column:
+        return _hash(texts)
 
     def write(self, rows: ir.Table, folder: Path) -> None:
         folder.mkdir()

@@ -24,7 +24,7 @@ import sqlglot
 from feature_store.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import ibis.expr.types as ir
     from pyspark import SparkConf
@@ -70,6 +70,16 @@ class Spark:
         frame.createOrReplaceTempView(name)
         return self.connection.table(name)
 
+    def coded(self, name: str, rows: ir.Table, texts: Mapping[str, ir.Table], *, kept: bool) -> ir.Table:  # noqa: ARG002
+        return self.keep(name, rows)  # in which Spark has dictionaries by itself
+
+    def hashed(self, texts: ir.Column) -> ir.Column:
+        import ibis
+        import ibis.expr.datatypes as dt
+
+        signature = ((dt.string,), dt.int64)
+        return ibis.udf.scalar.builtin(_hash, name="xxhash64", signature=signature)(texts)
+
     def write(self, rows: ir.Table, folder: Path) -> None:
         self._session.sql(self._query(rows)).write.option("compression", "zstd").parquet(str(folder.resolve()))
 
@@ -89,6 +99,10 @@ class Spark:
     def close(self) -> None:
         self._session.stop()
         _end(self._gateway)
+
+
+def _hash(text: str) -> int:  # type: ignore[empty-body]  # Spark's own
+    ...
 
 
 def _as_double(node: sqlglot.Expression) -> sqlglot.Expression:

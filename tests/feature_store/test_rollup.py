@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import numpy as np
-import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from feature_store.engine.duckdb import DuckDb
 from feature_store.eventlog import read_log, write_log
@@ -19,23 +21,33 @@ MONDAY = last_monday(NOW, 30)
 EARLIER = MONDAY - 5 * 7 * DAY
 
 
-def random_history(seed: int, clean) -> None:
+def history(told: list[tuple]) -> Shop:
     """Purchases and views of a few people, told in time, late, or again with another amount; some at a boundary."""
-    random = np.random.default_rng(seed)
     events = []
-    for number in range(150):
-        time = moment(0) - dt.timedelta(seconds=int(random.integers(1, 120)) * DAY // 2 + 1)
-        if number % 10 == 0:
-            time = dt.datetime.fromtimestamp(int(random.choice([MONDAY, EARLIER])) - number // 10 % 2, dt.UTC)
-        late = dt.timedelta(days=float(random.choice([0, 0, 0, 1, 60])))
-        told = min(time + late, moment(0) - dt.timedelta(seconds=1))
-        row = event(f"user {random.integers(4)}", f"item {random.integers(5)}", 0, time=time, event_id=f"{number}")
-        row |= {"kind": str(random.choice(["purchase", "purchase", "view"])), "updated_at": told}
-        row |= {"quantity": float(random.choice([1, 0.1, 0.317]))}
+    for number, (who, what, half_days, boundary, late, kind, quantity, again) in enumerate(told):
+        time = moment(0) - dt.timedelta(seconds=half_days * DAY // 2 + 1)
+        if boundary is not None:
+            time = dt.datetime.fromtimestamp(boundary, dt.UTC)
+        known = min(time + dt.timedelta(days=late), moment(0) - dt.timedelta(seconds=1))
+        row = event(f"user {who}", f"item {what}", 0, time=time, event_id=f"{number}", kind=kind)
+        row |= {"quantity": quantity, "updated_at": known}
         events.append(row)
-        if number % 7 == seed % 7:
-            events.append(row | {"quantity": 9.5, "updated_at": told + (moment(0) - told) / 2})
-    Shop(events, [item(f"item {number}") for number in range(5)], [user("user 1")]).write(clean)
+        if again:
+            events.append(row | {"quantity": 9.5, "updated_at": known + (moment(0) - known) / 2})
+    return Shop(events, [item(f"item {number}") for number in range(5)], [user("user 1")])
+
+
+EVENTS = st.tuples(
+    st.integers(0, 3),
+    st.integers(0, 4),
+    st.integers(0, 120),
+    st.sampled_from([None, None, None, MONDAY - 1, MONDAY, EARLIER - 1, EARLIER]),
+    st.sampled_from([0, 0, 1, 60]),
+    st.sampled_from(["purchase", "purchase", "view"]),
+    st.sampled_from([1.0, 0.1, 0.317]),
+    st.booleans(),
+)
+"""User, item, half days ago, or a moment at a boundary; days late, kind, pieces, whether told again."""
 
 
 def open_archive(clean, past=None) -> Archive:
@@ -58,18 +70,28 @@ def known(archive: Archive) -> tuple[list, list, dict[str, list]]:
     return pairs, gaps, {name: column.tolist() for name, column in vars(archive.log).items()}
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_roll_up_and_what_came_after_it_are_the_whole(seed, tmp_path) -> None:
-    random_history(seed, tmp_path / "clean")
-    whole = open_archive(tmp_path / "clean")
-    wanted = known(whole)
-    whole.close()
-    first = rolled_up(tmp_path / "clean", EARLIER)
-    for past in (first, rolled_up(tmp_path / "clean", MONDAY, first)):
-        archive = open_archive(tmp_path / "clean", past)
-        assert archive.past == past
-        assert known(archive) == wanted
-        archive.close()
+FIRST, LAST = ((0, 0, 0, moment, 0, "purchase", 1.0, False) for moment in (EARLIER - DAY, MONDAY + DAY))
+
+
+@given(told=st.lists(EVENTS, max_size=30))
+@settings(max_examples=10, deadline=None, database=None, derandomize=True)
+def test_a_roll_up_and_what_came_after_it_are_the_whole(told) -> None:
+    with TemporaryDirectory() as folder:
+        clean = history([FIRST, *told, LAST]).write(Path(folder) / "clean")
+        wanted = read_whole(clean)
+        first = rolled_up(clean, EARLIER)
+        for past in (first, rolled_up(clean, MONDAY, first)):
+            archive = open_archive(clean, past)
+            assert archive.past == past
+            assert known(archive) == wanted
+            archive.close()
+
+
+def read_whole(clean):
+    archive = open_archive(clean)
+    found = known(archive)
+    archive.close()
+    return found
 
 
 def test_events_since_then_are_read_alone(tmp_path) -> None:
@@ -84,6 +106,34 @@ def test_events_since_then_are_read_alone(tmp_path) -> None:
     assert sorted(gap["gap"] / DAY for gap in gaps) == [39.5, 59.5]
     assert len(log["seconds"]) == 3
     archive.close()
+
+
+class Counting(DuckDb):
+    """Remembers which files it was asked to read of a table."""
+
+    def __init__(self) -> None:
+        super().__init__(threads=1)
+        self.read: dict[str, set[str]] = {}
+
+    def rows(self, name, files, moment):
+        self.read.setdefault(name, set()).update(files)
+        return super().rows(name, files, moment)
+
+
+def test_the_next_day_reads_only_what_came_after_the_roll_up_and_is_the_whole_day(tmp_path) -> None:
+    days, until = 200, last_monday(NOW, reach_days())
+    clean = Shop([event("anna", "milk", days_ago - 0.5) for days_ago in range(days)]).write(tmp_path / "clean")
+    past, tomorrow = rolled_up(clean, until), TODAY + dt.timedelta(days=1)
+    read, snapshots = [], []
+    for known_before in (None, past):
+        archive = Archive(clean, tomorrow, past=known_before, engine=Counting())
+        snapshots.append(compute_snapshot(archive, tomorrow))
+        read.append((len(archive.engine.read["events"]), archive.frame(archive.events).num_rows))
+        archive.close()
+    since = int((NOW - until) / DAY) + 1
+    assert read == [(days, days), (since, since)]
+    assert since < days - 90
+    assert snapshots[0] == snapshots[1]
 
 
 def test_an_event_that_moved_across_the_boundary_counts_once(tmp_path) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from feature_store.engine.duckdb import DuckDb
 
@@ -35,4 +36,29 @@ def test_what_is_kept_is_computed_once(tmp_path) -> None:
     assert engine.to_arrow(kept).to_pylist() == [
         {"time": time, "seconds": int(dt.datetime(2017, 1, 1, tzinfo=dt.UTC).timestamp())}
     ]
+    engine.close()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_codes_read_as_the_texts_that_they_stand_for(tmp_path, kept) -> None:
+    path = tmp_path / "part.parquet"
+    pq.write_table(
+        pa.table({"time": pa.array([dt.datetime(2017, 1, 1, tzinfo=dt.UTC)] * 4), "who": [*"bab", None]}), path
+    )
+    engine = DuckDb(threads=1)
+    told = engine.rows("events", [str(path)], "time")
+    coded = engine.coded("coded", told.select("who"), {"who": told.select(text="who")}, kept=kept)
+    assert engine.connection.raw_sql("SELECT DISTINCT typeof(who) FROM coded").fetchall() == [("ENUM('a', 'b')",)]
+    assert engine.to_arrow(coded).to_pylist() == [{"who": who} for who in ("b", "a", "b", None)]
+    assert engine.to_arrow(coded.filter(coded["who"] == "b").order_by("who")).num_rows == 2
+    engine.close()
+
+
+def test_a_text_without_a_code_is_an_error(tmp_path) -> None:
+    path = tmp_path / "part.parquet"
+    pq.write_table(pa.table({"time": pa.array([dt.datetime(2017, 1, 1, tzinfo=dt.UTC)] * 2), "who": ["a", "b"]}), path)
+    engine = DuckDb(threads=1)
+    told = engine.rows("events", [str(path)], "time")
+    with pytest.raises(engine.failures, match="b"):
+        engine.coded("coded", told, {"who": told.filter(told["who"] == "a").select(text="who")}, kept=True)
     engine.close()

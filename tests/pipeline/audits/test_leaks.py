@@ -34,10 +34,10 @@ def planted(monkeypatch):
     """A stored feature that undoes the cut at the end of the day; in the registry during one test only."""
 
     @stored(entity="item", unit="days", default=0.0, range=(-1000.0, 1000.0))
-    def item_days_to_the_end(purchases):
+    def item_days_to_the_end(events):
         """Days until the last event of the archive."""
-        everything = purchases.table.op().find(PhysicalTable)[0].to_expr()
-        return (everything["seconds"].max().as_scalar() - purchases.as_of) / 86_400
+        everything = events.table.op().find(PhysicalTable)[0].to_expr()
+        return (everything["seconds"].max().as_scalar() - events.as_of) / 86_400
 
     monkeypatch.setattr(items, "item_days_to_the_end", item_days_to_the_end, raising=False)
     registry.cache_clear()
