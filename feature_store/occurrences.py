@@ -132,14 +132,19 @@ class Occurrences:
         return np.where(baskets >= 2, span / gaps, np.float32(np.nan)).astype(np.float32)  # noqa: PLR2004 - a gap has two ends
 
 
+def ages(history: History, asked_at: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Days from each event to the moment (users,) at which its user asks, shape (events,)."""
+    return np.asarray((asked_at[history.user] - history.time) / SECONDS_PER_DAY, np.float64)
+
+
 def occurrences(
     history: History,
-    asked_at: NDArray[np.int64],
+    age_days: NDArray[np.float64],
     group_of_item: NDArray[np.int32],
     user: NDArray[np.int32],
     item: NDArray[np.int32],
 ) -> Occurrences:
-    """The occurrences of each row's group, given the users' histories before `asked_at` (users,).
+    """The occurrences of each row's group, given the users' histories before they ask and the `ages` of their events.
 
     group_of_item: (items,) group row; user, item: (n,) rows of history and catalog.
     """
@@ -148,8 +153,7 @@ def occurrences(
     of_event = history.user.astype(np.int64) * groups + group_of_item[history.item]
     slot_of_row, at = _slots(wanted, of_event, history.users * groups)
     held = at >= 0
-    slot, time = at[held], history.time[held]
-    age = (asked_at[history.user[held]] - time) / SECONDS_PER_DAY
+    slot, time, age = at[held], history.time[held], age_days[held]
     # An event opens a basket when the event before it in its slot has another time.
     order = np.argsort(slot.astype(np.min_scalar_type(len(item))), kind="stable")  # few bits: sorted by digits
     ordered, moment = slot[order], time[order]

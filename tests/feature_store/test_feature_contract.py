@@ -20,7 +20,7 @@ from feature_store.matrix import (
     assemble,
     stored_positions,
 )
-from feature_store.occurrences import Occurrences, occurrences
+from feature_store.occurrences import Occurrences, ages, occurrences
 from feature_store.registry import feature_set_id, ranker_features, registry
 from feature_store.schema import EVENT_KINDS
 from feature_store.session import Session, session
@@ -172,9 +172,9 @@ def inputs(world: World, name: str) -> list[np.ndarray | Occurrences | Session]:
     groups["any_item"] = groups["same_any"]
     for needed in FEATURES[name].inputs:
         if needed in PAIR_INPUTS:
-            seen = occurrences(
-                world.users.history, world.users.asked_at, groups[needed], world.rows.user, world.rows.item
-            )
+            past = world.users.history
+            aged = ages(past, world.users.asked_at)
+            seen = occurrences(past, aged, groups[needed], world.rows.user, world.rows.item)
             found.append(frozen_arrays(seen))
         elif needed in MOMENT_INPUTS:
             found.append(moment_input(world, needed))

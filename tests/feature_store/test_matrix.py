@@ -9,8 +9,8 @@ from feature_store.catalog import build_catalog
 from feature_store.errors import FeatureError
 from feature_store.history import empty_history
 from feature_store.matrix import ItemSide, Rows, UserSide, assemble, stored_positions
-from feature_store.registry import registry
-from feature_store.spec import Feature, request, stored
+from feature_store.registry import registry, stored_features
+from feature_store.spec import Entity, Feature, request, stored
 from feature_store.text import text_vectors
 
 ASKED = np.array([1_000, 2_000])
@@ -102,15 +102,13 @@ def test_a_score_is_the_sources_or_the_default_where_it_did_not_offer() -> None:
 
 def test_no_rows_are_a_matrix_without_rows() -> None:
     nothing = Rows(np.empty(0, np.int32), np.empty(0, np.int32))
-    assert assemble(list(registry()), FEATURES | dict(registry()), *_world(nothing)).shape == (0, len(registry()))
 
+    def values(entity: Entity) -> np.ndarray:
+        return np.zeros((3, len(stored_features(entity))), np.float32)
 
-def _world(rows: Rows) -> tuple[ItemSide, UserSide, Rows]:
-    """Wide enough for every feature of the registry."""
-    wide = ItemSide(
-        CATALOG, np.zeros((3, 99), np.float32), np.zeros((2, 99), np.float32), np.zeros((2, 99), np.float32), TEXT
-    )
-    return wide, UserSide(np.zeros((2, 99), np.float32), empty_history(2), ASKED), rows
+    side = ItemSide(CATALOG, values("item"), values("category"), values("brand"), TEXT)
+    asking = UserSide(values("user"), empty_history(3), np.append(ASKED, 3_000))
+    assert assemble(list(registry()), registry(), side, asking, nothing).shape == (0, len(registry()))
 
 
 def test_an_unknown_feature_is_named() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from feature_store.history import SECONDS_PER_DAY, build_history
-from feature_store.occurrences import Occurrences, occurrences
+from feature_store.occurrences import Occurrences, ages, occurrences
 
 USERS, ITEMS, ASKED = 6, 12, 1_000 * 86_400
 GROUP_OF_ITEM = (np.arange(ITEMS) % 4).astype(np.int32)
@@ -18,7 +18,7 @@ def seen(*days_ago: float, quantity: float = 1, value: float = 1) -> Occurrences
     none = np.zeros(len(times), np.int64)
     past = build_history(none, none, times, none, none + float(quantity), none + float(value), users=1)
     one = np.zeros(1, np.int32)
-    return occurrences(past, np.array([ASKED]), one, one, one)
+    return occurrences(past, ages(past, np.array([ASKED])), one, one, one)
 
 
 def test_events_of_one_moment_are_one_basket() -> None:
@@ -61,7 +61,7 @@ def test_it_agrees_with_a_plain_loop(seed: int, table: int, monkeypatch: pytest.
     quantity, value = random.choice([1.0, 2.0, 0.25], events), random.integers(0, 64, events) / 8
     past = build_history(user, item, time, np.zeros(events, np.int64), quantity, value, users=USERS)
     row_user, row_item = random.integers(0, USERS, rows, np.int32), random.integers(0, ITEMS, rows, np.int32)
-    found = occurrences(past, asked, GROUP_OF_ITEM, row_user, row_item)
+    found = occurrences(past, ages(past, asked), GROUP_OF_ITEM, row_user, row_item)
     columns = {
         "count": found.count(),
         "count 10": found.count(10),
@@ -97,5 +97,5 @@ def test_it_agrees_with_a_plain_loop(seed: int, table: int, monkeypatch: pytest.
 def test_rows_of_one_user_and_group_share_what_they_look_at() -> None:
     one, many = np.zeros(1, np.int32), np.zeros(5, np.int32)
     past = build_history(one, one, np.array([ASKED - 9]), one, one + 1.0, one + 1.0, users=1)
-    found = occurrences(past, np.array([ASKED]), one, many, many)
+    found = occurrences(past, ages(past, np.array([ASKED])), one, many, many)
     assert len(set(found.slot_of_row.tolist())) == len(found.slot) == 1
