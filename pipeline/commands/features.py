@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -12,8 +12,10 @@ from rich.table import Table
 from pipeline.configuration import load_settings
 from pipeline.console import out
 from pipeline.errors import SettingsError
+from pipeline.recommender.ranker.explanation import QUARTILES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import numpy as np
@@ -76,7 +78,7 @@ def _explain(feature: Feature, settings: Settings) -> None:
 
 def _statistics(feature: Feature, settings: Settings) -> str:
     if feature.kind == "request":
-        return "no statistics: a request feature is computed when somebody asks"
+        return _training_statistics(feature, settings)
     folder = _latest(settings.workspace.root / "features")
     if folder is None:
         return "no statistics: there is no snapshot yet"
@@ -88,14 +90,27 @@ def _statistics(feature: Feature, settings: Settings) -> str:
     return f"snapshot {folder.name}: {describe(table[feature.name].to_numpy(), feature.default)}"
 
 
+def _training_statistics(feature: Feature, settings: Settings) -> str:
+    """Of a request feature, which is nowhere stored: as the model's training rows had it."""
+    told = _explained(settings)
+    quartiles = told.get("features", {}).get(feature.name, {}).get("quartiles")
+    if quartiles is None:
+        return "no statistics: a request feature is computed when somebody asks, and no model was trained on it yet"
+    return f"{told['rows']} training rows: {_quartiles(quartiles)}"
+
+
 def describe(values: NDArray[np.float32], default: float) -> str:
     """Count, how many are the default (nothing known), and least, quartiles and greatest."""
     import numpy as np
 
-    shares = np.quantile(values, [0, 0.25, 0.5, 0.75, 1])
+    shares = np.quantile(values, QUARTILES)
+    missing = int((values == np.float32(default)).sum())
+    return f"{len(values)} values, {missing} missing (the default), {_quartiles(shares)}"
+
+
+def _quartiles(shares: Iterable[float]) -> str:
     names = ("min", "25 %", "median", "75 %", "max")
-    quantiles = ", ".join(f"{name} {share:g}" for name, share in zip(names, shares, strict=True))
-    return f"{len(values)} values, {int((values == np.float32(default)).sum())} missing (the default), {quantiles}"
+    return ", ".join(f"{name} {share:g}" for name, share in zip(names, shares, strict=True))
 
 
 def _importance(feature: Feature, settings: Settings) -> str:
@@ -112,14 +127,19 @@ def _importance(feature: Feature, settings: Settings) -> str:
 
 def _contributions(feature: Feature, settings: Settings) -> str:
     """What the feature adds to scores, by its value: the SHAP summary that training left."""
-    folder = _latest(settings.workspace.root / "train")
-    path = folder / "explanation.json" if folder else None
-    told = json.loads(path.read_text(encoding="utf-8"))["features"] if path and path.is_file() else {}
+    told = _explained(settings).get("features", {})
     if feature.name not in told:
         return "no contributions: no model explained it"
     own = told[feature.name]
     bands = ", ".join(f"{band['contribution']:+.3g} at {band['value']:g}" for band in own["bands"])
     return f"moves a score by {own['size']:.3g} in the mean; from low to high values: {bands}"
+
+
+def _explained(settings: Settings) -> dict[str, Any]:
+    """What the last training left about its model; empty where there was none."""
+    folder = _latest(settings.workspace.root / "train")
+    path = folder / "explanation.json" if folder else None
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path and path.is_file() else {}
 
 
 def _latest(parent: Path) -> Path | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 ROWS = 2_000
 """Rows that are explained: the mean size of a contribution then varies by a few per cent."""
 BANDS = 5
+QUARTILES = (0, 0.25, 0.5, 0.75, 1)
 _DIGITS = 6
 
 
@@ -44,14 +45,16 @@ def without_each(
 
 
 def summary(explanation: Explanation, features: Sequence[str], matrix: NDArray[np.float32]) -> dict[str, Any]:
-    """For each feature, the most telling first: `size`, how much it moves a score up or down in the mean, and in
-    `bands` of its value, low to high, with equally many rows: the value in the middle and the mean contribution.
+    """For each feature, the most telling first: `size`, how much it moves a score up or down in the mean; `quartiles`
+    of its value, from the least to the greatest; and in `bands` of its value, low to high, with equally many rows: the
+    value in the middle and the mean contribution.
     """
     size = np.abs(explanation.contributions).mean(axis=0)
     order = np.argsort(-size, kind="stable")
     told = {
         features[at]: {
             "size": _rounded(size[at]),
+            "quartiles": [_rounded(value) for value in np.quantile(matrix[:, at], QUARTILES)],
             "bands": _bands(matrix[:, at], explanation.contributions[:, at]),
         }
         for at in order

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from feature_store.registry import registry
 from pipeline.commands.features import app, describe, family_of
+from pipeline.recommender.ranker.explanation import summary
+from pipeline.recommender.ranker.model import Explanation
 
 
 def said(*arguments: str, **environment: str) -> str:
@@ -53,11 +55,27 @@ def test_a_stored_feature_is_explained_whole(tmp_path) -> None:
     assert "25.00% of all gain, place 2 of 2" in shown
 
 
+def test_a_request_feature_is_explained_by_the_rows_that_a_model_was_trained_on(tmp_path) -> None:
+    name = "user_item_due"
+    model = tmp_path / "train" / "day=2017-11-05"
+    model.mkdir(parents=True)
+    (model / "schema.json").write_text(json.dumps({"importance": {name: 1.0}}))
+    matrix = np.array([[0], [0], [2], [6]], np.float32)
+    told = summary(Explanation({name: 1.0}, np.array([[-1], [-1], [0], [2]], np.float32)), [name], matrix)
+    (model / "explanation.json").write_text(json.dumps(told))
+    shown = said("--explain", name, VITRINE_WORK_DIR=str(tmp_path))
+    assert "4 training rows: min 0, 25 % 0, median 1, 75 % 3, max 6" in shown
+    assert "same_item.days_since_last / at_least(same_item.mean_gap_days, 1)" in shown
+    assert "100.00% of all gain, place 1 of 1" in shown
+    assert "moves a score by 1 in the mean; from low to high values: -1 at 0, -1 at 0, +0 at 2, +2 at 6" in shown
+
+
 def test_without_snapshot_or_model_it_says_so(tmp_path) -> None:
     shown = said("item_line_count_7d", VITRINE_WORK_DIR=str(tmp_path))
     assert "there is no snapshot yet" in shown
     assert "there is no model yet" in shown
     assert "no model explained it" in shown
+    assert "no model was trained on it yet" in said("user_item_due", VITRINE_WORK_DIR=str(tmp_path))
 
 
 def test_values_are_described_by_quartiles() -> None:
