@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,6 +100,18 @@ async def test_metrics_are_the_ones_of_the_list_and_no_others(shop: Settings, se
     assert values["vitrine_release_info", ("feature_set", feature_set_id()), ("release", "first")] == 1
     assert values["vitrine_release_age_seconds",] == 0  # the clock is the snapshot's
     assert values["vitrine_feature_freshness_seconds",] == 0
+
+
+async def test_the_online_store_tells_its_version_its_vectors_and_how_old_they_are(shop: Settings, serve) -> None:
+    live = shop.model_copy(update={"serving": shop.serving.model_copy(update={"clock": "now"})})
+    async with serve(live) as client:
+        before = int(time.time())
+        lines = (await client.get("/metrics")).text.splitlines()
+        after = int(time.time())
+    told = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert before - AS_OF <= float(told["vitrine_feature_freshness_seconds"]) <= after - AS_OF
+    assert float(told["vitrine_online_vectors"]) == 2
+    assert float(told[f'vitrine_online_store_info{{feature_set="{feature_set_id()}",version="20171105"}}']) == 1
 
 
 async def test_failing_stores_are_counted(shop: Settings, serve) -> None:
