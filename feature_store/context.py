@@ -33,6 +33,10 @@ class Context:
     scene: NDArray[np.int32]
     device: NDArray[np.int32]
 
+    def take(self, users: NDArray[np.integer]) -> Context:
+        """The circumstances of some of them, in the order given."""
+        return Context(self.clock[users], self.scene[users], self.device[users])
+
     def of_each(self, users: int) -> Context:
         """The circumstances of one asker, said of many."""
         return Context(np.repeat(self.clock, users), np.repeat(self.scene, users), np.repeat(self.device, users))

@@ -10,10 +10,10 @@ import numpy as np
 
 from feature_store.context import Context, context_of
 from feature_store.errors import FeatureError
+from feature_store.layout import layout_of
 from feature_store.occurrences import Occurrences, ages, occurrences
 from feature_store.schema import LEVELS, PURCHASE
 from feature_store.session import Session, session
-from feature_store.spec import ENTITIES
 from feature_store.taste import tastes
 
 if TYPE_CHECKING:
@@ -57,6 +57,11 @@ class UserSide:
     asked_at: NDArray[np.int64]
     context: Context | None = None
 
+    def take(self, users: NDArray[np.integer]) -> UserSide:
+        """What is known of some of them, in the order given."""
+        context = self.context and self.context.take(users)
+        return UserSide(self.values[users], self.history.take(users), self.asked_at[users], context)
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -92,7 +97,7 @@ class _Frame:
         user_side: UserSide,
         rows: Rows,
     ) -> None:
-        self._features, self._layout = features, _layout(features)
+        self._features, self._layout = features, layout_of(features)
         self._items, self._users, self._rows = item_side, user_side, rows
         self._purchases = user_side.history.of_kind(PURCHASE)
         self._known: dict[str, Column] = {}
@@ -203,6 +208,10 @@ class _Frame:
         return self._pairs[name]
 
 
+_AT_ONCE = 1 << 16
+"""Rows of so many are described together: while millions are, no more than these are in memory beside the result."""
+
+
 def assemble(
     names: Sequence[str],
     features: Mapping[str, Feature],
@@ -215,6 +224,21 @@ def assemble(
     Raises:
         FeatureError: a name that nobody defines, or a request feature returns another shape than one value per row.
     """
+    if len(rows.item) <= _AT_ONCE:
+        return _assemble(names, features, item_side, user_side, rows)
+    matrix = np.empty((len(rows.item), len(names)), np.float32)
+    for start in range(0, len(rows.item), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        people, user = np.unique(rows.user[some], return_inverse=True)
+        recall = {name: scores[some] for name, scores in rows.recall.items()}
+        part = Rows(user.astype(np.int32), rows.item[some], recall)
+        matrix[some] = _assemble(names, features, item_side, user_side.take(people), part)
+    return matrix
+
+
+def _assemble(
+    names: Sequence[str], features: Mapping[str, Feature], item_side: ItemSide, user_side: UserSide, rows: Rows
+) -> NDArray[np.float32]:
     frame = _Frame(features, item_side, user_side, rows)
     columns = np.empty((len(names), len(rows.item)), np.float32)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # once: it costs as much as a feature
@@ -224,33 +248,3 @@ def assemble(
     defaults = np.array([features[name].default for name in names], np.float32)
     np.copyto(columns, defaults[:, None], where=np.isnan(columns))
     return np.ascontiguousarray(columns.T)
-
-
-def stored_positions(features: Mapping[str, Feature]) -> Mapping[str, int]:
-    """Where each stored feature lies in its entity's vector: registry order within the entity."""
-    return _layout(features).positions
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Of `features`: the place of each stored one in its entity's vector; entity -> (its features, 1) defaults."""
-
-    features: Mapping[str, Feature]
-    positions: Mapping[str, int]
-    defaults: Mapping[str, NDArray[np.float32]]
-
-
-def _layout(features: Mapping[str, Feature]) -> _Layout:
-    if _LATEST[0].features is not features:
-        vectors: dict[str, list[Feature]] = {entity: [] for entity in ENTITIES}
-        for feature in features.values():
-            if feature.kind == "stored" and feature.entity:
-                vectors[feature.entity].append(feature)
-        positions = {feature.name: at for own in vectors.values() for at, feature in enumerate(own)}
-        defaults = {entity: np.array([[f.default] for f in own], np.float32) for entity, own in vectors.items()}
-        _LATEST[0] = _Layout(features, positions, defaults)
-    return _LATEST[0]
-
-
-_LATEST = [_Layout({}, {}, {})]
-"""That of the features asked for last: nearly always the registry's, and a tenth of a request to find again."""

@@ -10,16 +10,8 @@ import pytest
 
 from feature_store.context import Context, context_of
 from feature_store.history import History, build_history
-from feature_store.matrix import (
-    MOMENT_INPUTS,
-    PAIR_INPUTS,
-    SEEN_INPUT,
-    ItemSide,
-    Rows,
-    UserSide,
-    assemble,
-    stored_positions,
-)
+from feature_store.layout import layout_of
+from feature_store.matrix import MOMENT_INPUTS, PAIR_INPUTS, SEEN_INPUT, ItemSide, Rows, UserSide, assemble
 from feature_store.occurrences import Occurrences, ages, occurrences
 from feature_store.registry import feature_set_id, ranker_features, registry
 from feature_store.schema import EVENT_KINDS
@@ -179,7 +171,7 @@ def inputs(world: World, name: str) -> list[np.ndarray | Occurrences | Session]:
         elif needed in MOMENT_INPUTS:
             found.append(moment_input(world, needed))
         elif needed.startswith(SEEN_INPUT):
-            at = stored_positions(FEATURES)[needed.removeprefix(SEEN_INPUT)]
+            at = layout_of(FEATURES).positions[needed.removeprefix(SEEN_INPUT)]
             found.append(read_only(world.items.items[moment_input(world, "session").item, at]))
         elif needed.startswith("recall_"):
             found.append(world.rows.recall[needed.removeprefix("recall_")])
@@ -250,6 +242,14 @@ def test_a_row_alone_is_the_row_in_a_batch(name: str, worlds: list[World]) -> No
         column = world.column(name)
         for row in np.random.default_rng(seed).choice(POOL, 25, replace=False):
             assert world.at(np.array([row])).column(name).tobytes() == column[row].tobytes()
+
+
+def test_many_rows_are_described_a_part_at_a_time_as_all_at_once(worlds: list[World], monkeypatch) -> None:
+    wholes = [assemble(list(FEATURES), FEATURES, world.items, world.users, world.rows) for world in worlds]
+    monkeypatch.setattr("feature_store.matrix._AT_ONCE", 37)
+    for world, whole in zip(worlds, wholes, strict=True):
+        parts = assemble(list(FEATURES), FEATURES, world.items, world.users, world.rows)
+        assert parts.tobytes() == whole.tobytes()
 
 
 def test_a_batch_of_any_size_and_order_says_the_same_of_a_row(name: str, worlds: list[World]) -> None:

@@ -8,7 +8,8 @@ import pytest
 from feature_store.catalog import build_catalog
 from feature_store.errors import FeatureError
 from feature_store.history import empty_history
-from feature_store.matrix import ItemSide, Rows, UserSide, assemble, stored_positions
+from feature_store.layout import layout_of
+from feature_store.matrix import ItemSide, Rows, UserSide, assemble
 from feature_store.registry import registry, stored_features
 from feature_store.spec import Entity, Feature, request, stored
 from feature_store.text import text_vectors
@@ -83,7 +84,7 @@ def test_stored_columns_are_gathered_by_item_by_user_and_by_the_items_category()
 
 
 def test_a_feature_lies_where_its_entity_has_it() -> None:
-    assert stored_positions(FEATURES) == {"item_first": 0, "user_only": 0, "item_second": 1, "category_only": 0}
+    assert layout_of(FEATURES).positions == {"item_first": 0, "user_only": 0, "item_second": 1, "category_only": 0}
 
 
 def test_what_cannot_be_computed_is_the_default() -> None:

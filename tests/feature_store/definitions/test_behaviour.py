@@ -11,7 +11,7 @@ import pytest
 
 from feature_store.definitions.conversion import PRIOR_USERS
 from feature_store.definitions.returns import PRIOR_LINES
-from feature_store.matrix import stored_positions
+from feature_store.layout import layout_of
 from feature_store.registry import registry
 from feature_store.schema import REFUND
 from tests.feature_store.archive import Shop, event, item, known, open_shop, price
@@ -166,7 +166,7 @@ def test_age_and_the_place_of_a_price_on_its_shelf(tmp_path) -> None:
     side = known(archive)[0].item_side
     archive.close()
     names = ["milk", "cream", "cheese", "bread", "soap"]
-    at = [stored_positions(registry())[name] for name in ("item_days_listed", "item_price_rank_in_category")]
+    at = [layout_of(registry()).positions[name] for name in ("item_days_listed", "item_price_rank_in_category")]
     found = side.items[side.catalog.rows_of_ids(names)][:, at].tolist()
     assert dict(zip(names, found, strict=True)) == {
         "milk": [10, 0],
@@ -196,7 +196,7 @@ def test_what_comes_back_of_an_item_and_of_a_user(tmp_path) -> None:
     archive.close()
     assert len(history.kind) == len(shop.events), "a refund is nobody's interest"
     names = ("item_refund_rate_90d", "user_refund_rate_90d")
-    of_item, of_user = (stored_positions(registry())[name] for name in names)
+    of_item, of_user = (layout_of(registry()).positions[name] for name in names)
     rows = snapshot.item_side.catalog.rows_of_ids(["milk", "bread", "soap"])
 
     def rate(given, lines):
