@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import datetime as dt
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 from pipeline.atomic import atomic_file
 
 if TYPE_CHECKING:
-    import datetime as dt
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pipeline.settings import Settings
@@ -25,7 +26,18 @@ def exposure_days(settings: Settings) -> list[str]:
 def exposures(day: dt.date, settings: Settings) -> pa.Table | None:
     """What was shown on `day`, one row an item, the rows of a request together; None where nothing was."""
     tables = [pq.ParquetFile(path).read() for path in _files(settings.exposures_folder, f"day={day}")]
-    return pa.concat_tables(tables) if tables else None
+    return pa.concat_tables(tables, promote_options="default") if tables else None
+
+
+def first_rows(first: dt.date, last: dt.date, settings: Settings) -> Iterator[dict[str, Any]]:
+    """Of every answer of the days `first` to `last`, and of the day before, the row of its first item, vectors left
+    out: a page may be looked at after midnight.
+    """
+    days = (first + dt.timedelta(days=number) for number in range(-1, (last - first).days + 1))
+    for path in (path for day in days for path in _files(settings.exposures_folder, f"day={day}")):
+        file = pq.ParquetFile(path)
+        rows = file.read([name for name in file.schema_arrow.names if name != "vector"])
+        yield from rows.filter(pc.equal(rows["position"], 1)).to_pylist()
 
 
 def forget_exposures(user: str, settings: Settings) -> dict[str, int]:

@@ -183,6 +183,16 @@ class RecallQuota(_Section):
     quota: int = Field(ge=1)
 
 
+class Explore(_Section):
+    """Some lists of a scene begin in random order, so that the log can tell what another release would have earned."""
+
+    share: float = Field(gt=0, le=1)
+    """Of the requests."""
+    candidates: int = Field(ge=2)
+    """So many of the first: each is as likely in each of their places. More than the list is long lets in what would
+    have come after it."""
+
+
 class Scene(_Section):
     """One place in the shop where a list is shown."""
 
@@ -190,6 +200,8 @@ class Scene(_Section):
     exclude_bought: bool = False
     """Leave out what the user has bought (shops where nobody buys the same thing twice)."""
     max_per_category: int | None = None
+    explore: Explore | None = None
+    """None: everybody sees the best list."""
     worth: dict[str, float] = {}
     """What each target counts in a score of `training.ranker: multitask` (`gmv`: one unit of money); of other rankers
     nothing changes. None: only the purchase."""

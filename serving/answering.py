@@ -35,7 +35,7 @@ class Listed:
     known: Found | None = None
 
 
-async def answer(asked: RecommendRequest, service: Service) -> Listed:
+async def answer(asked: RecommendRequest, request_id: str, service: Service) -> Listed:
     """The list for a request.
 
     Level 0: personal. 1: the online store failed. 2: recommending failed or found nothing, so the popular list.
@@ -46,13 +46,15 @@ async def answer(asked: RecommendRequest, service: Service) -> Listed:
         NothingToServeError: no release is loaded and there is no popular list.
     """
     in_use = service.releases.in_use
-    listed = _without_release(asked, service) if in_use is None else await _with_release(asked, in_use, service)
+    listed = (
+        _without_release(asked, service) if in_use is None else await _with_release(asked, request_id, in_use, service)
+    )
     scene = asked.scene if in_use else "any"  # a name nobody has checked would make labels without end
     service.telemetry.count(RECOMMENDATIONS, scene=scene, degrade_level=str(listed.answer.degrade_level))
     return listed
 
 
-async def _with_release(asked: RecommendRequest, in_use: InUse, service: Service) -> Listed:
+async def _with_release(asked: RecommendRequest, request_id: str, in_use: InUse, service: Service) -> Listed:
     release = in_use.release
     if asked.scene not in release.scenes:
         raise UnknownSceneError(
@@ -63,7 +65,7 @@ async def _with_release(asked: RecommendRequest, in_use: InUse, service: Service
         )
     known, trouble = await service.lookup.find(asked.user_id)
     record = known.record if known else None
-    request = _request(asked, asked_at(asked, release, service))
+    request = _request(asked, asked_at(asked, release, service), request_id)
     try:
         found = await to_thread.run_sync(recommend, request, release, record, limiter=service.threads)
         reason = "" if found.items else "nothing to recommend"
@@ -88,8 +90,8 @@ def _without_release(asked: RecommendRequest, service: Service) -> Listed:
     return Listed(popular.release, found, _request(asked, moment))
 
 
-def _request(asked: RecommendRequest, moment: int) -> Request:
-    return Request(asked.user_id, moment, asked.size, asked.scene, tuple(asked.exclude), asked.device)
+def _request(asked: RecommendRequest, moment: int, request_id: str = "") -> Request:
+    return Request(asked.user_id, moment, asked.size, asked.scene, tuple(asked.exclude), asked.device, request_id)
 
 
 def asked_at(asked: RecommendRequest, release: Release, service: Service) -> int:

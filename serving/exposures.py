@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import json
 import logging
 import os
 import queue
@@ -48,14 +49,16 @@ COLUMNS: dict[str, Kind] = {
     "sources": "text",  # those that offered it, comma separated
     "score": "real",
     "propensity": "real",  # the probability with which the policy showed it here; 1: it always would
-    "recent": "bytes",  # of position 1 where vectors are kept: events that the snapshot does not know, `recent.RECENT`
+    # The next two are of position 1 where vectors are kept or the scene explores: what makes the list again.
+    "recent": "bytes",  # events that the snapshot does not know, `recent.RECENT`
+    "exclude": "text",  # the items that the request did not want, a JSON list
     "vector": "bytes",  # float32, in the order of the release's features; empty where it is not kept
 }
 _BATCH = 500
 """Requests per file at most: their rows take a few milliseconds to encode."""
 _TICK_SECONDS = 0.2
 _SECONDS_TO_FINISH = 10
-_DETERMINISTIC = 1.0
+_CERTAIN = 1.0
 _MICROSECONDS = 1_000_000
 
 
@@ -161,14 +164,16 @@ def columns_of(batch: Iterable[Exposure]) -> dict[str, list[object]]:
         )
         for at, choice in enumerate(answer.items):
             kept = exposure.with_vectors and answer.vectors is not None
+            told = not at and (kept or answer.propensity is not None)
             row = (
                 *of_request,
                 at + 1,
                 choice.item_id,
                 ",".join(choice.sources),
                 choice.score,
-                _DETERMINISTIC,
-                exposure.recent if kept and not at else b"",
+                _CERTAIN if answer.propensity is None else float(answer.propensity[at]),
+                exposure.recent if told else b"",
+                json.dumps(request.exclude) if told else "",
                 answer.vectors[at].tobytes() if kept and answer.vectors is not None else b"",
             )
             for name, value in zip(COLUMNS, row, strict=True):

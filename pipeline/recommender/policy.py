@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from feature_store.schema import EVENT_KINDS, PURCHASE
+from pipeline.recommender.exploration import explored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +18,16 @@ if TYPE_CHECKING:
     from feature_store.catalog import Catalog
     from feature_store.history import History
     from pipeline.settings import Scene
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """A list to show. order: (k,) positions in what was ranked; propensity: (k,) how likely each was to stand there,
+    None where the scene does not explore.
+    """
+
+    order: NDArray[np.intp]
+    propensity: NDArray[np.float64] | None = None
 
 
 def allowed(
@@ -33,18 +45,29 @@ def allowed(
 
 
 def arrange(
-    items: NDArray[np.int32], scores: NDArray[np.float32], catalog: Catalog, scene: Scene, size: int
-) -> NDArray[np.intp]:
-    """Positions in `items` of the list to show: best score first, equal scores by item row,
-    at most `max_per_category` of one category until nothing else is left.
+    items: NDArray[np.int32], scores: NDArray[np.float32], catalog: Catalog, scene: Scene, size: int, draw: str = ""
+) -> Arranged:
+    """The list to show: best score first, equal scores by item row, at most `max_per_category` of one category until
+    nothing else is left; where the scene explores, the first of them in random order for some of the `draw`s.
+
+    draw: names what is drawn; empty: nothing is
     """
     order = np.lexsort((items, -scores))
-    if scene.max_per_category is None or not len(order):
-        return order[:size]
-    category = catalog.groups["category"][items[order]]
-    within = np.empty(len(order), np.int64)  # how many of the same category stand before
+    late = _late(catalog.groups["category"][items[order]], scene.max_per_category)
+    first, rest = order[~late], order[late]
+    if scene.explore is None or not draw:
+        return Arranged(np.concatenate([first, rest])[:size])
+    shown, propensity = explored(first, scene.explore, draw, size)
+    left = rest[: max(size - len(first), 0)]
+    return Arranged(np.concatenate([shown, left]), np.concatenate([propensity, np.ones(len(left))]))
+
+
+def _late(category: NDArray[np.int32], most: int | None) -> NDArray[np.bool_]:
+    """(n,) whether so many of the same category stand before each."""
+    if most is None or not len(category):
+        return np.zeros(len(category), bool)
+    within = np.empty(len(category), np.int64)
     by_category = np.argsort(category, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(category[by_category]) != 0])
-    within[by_category] = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
-    late = within >= scene.max_per_category
-    return np.concatenate([order[~late], order[late]])[:size]
+    within[by_category] = np.arange(len(category)) - np.repeat(starts, np.diff(np.r_[starts, len(category)]))
+    return within >= most

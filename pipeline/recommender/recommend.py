@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Request:
     """One question. `asked_at`: seconds since 1970 UTC; `exclude`: item ids the answer must not hold;
-    `device`: what the list is looked at with, None when nobody says.
+    `device`: what the list is looked at with, None when nobody says; `request_id`: what a scene that explores draws by,
+    empty: the list is the best one.
     """
 
     user_id: str
@@ -38,6 +39,7 @@ class Request:
     scene: str = "home"
     exclude: tuple[str, ...] = ()
     device: Device | None = None
+    request_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Answer:
     """What it was chosen from; none where nothing was ranked."""
     vectors: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
     """(items, features): what the ranker was told of each item shown; none where nothing was ranked."""
+    propensity: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
+    """(items,) how likely each was to stand where it does; none where the scene does not explore."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +127,10 @@ def recommend(request: Request, release: Release, record: UserRecord | None) -> 
     scores = {name: column[kept] for name, column in offered.scores.items()}
     matrix = describe(request, release, record.values if record else default_values(), history, items, scores)
     rank = release.ranker.score(matrix, scene.worth)
-    order = policy.arrange(items, rank, release.item_side.catalog, scene, request.size)
     catalog = release.item_side.catalog
+    draw = f"{request.scene} {request.request_id}" if request.request_id else ""
+    arranged = policy.arrange(items, rank, catalog, scene, request.size, draw)
+    order = arranged.order
     return Answer(
         tuple(
             Choice(
@@ -137,6 +143,7 @@ def recommend(request: Request, release: Release, record: UserRecord | None) -> 
         ),
         ranking=Ranking(items, rank),
         vectors=matrix[order],
+        propensity=arranged.propensity,
     )
 
 

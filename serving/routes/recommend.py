@@ -25,8 +25,9 @@ _PLAIN = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 async def recommend(body: RecommendRequest, request: Request) -> Response:
     """A list of items for a user, best first. Always a list while any release was ever published."""
     service = service_of(request)
-    listed = await answer(body, service)
-    request_id, known = _request_id(request), listed.known
+    request_id = _request_id(request)
+    listed = await answer(body, request_id, service)
+    known = listed.known
     version, recent = (known.version, known.recent) if known else ("", b"")
     service.exposures.add(request_id, listed.request, listed.release, version, recent, listed.answer)
     content = {

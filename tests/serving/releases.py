@@ -23,6 +23,7 @@ from pipeline.recommender.recall import SOURCES
 from pipeline.recommender.recall.source import Asker
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pipeline.settings import Settings
@@ -35,8 +36,20 @@ BASKETS = {"anna": (0, 0, 1, 2), "bert": (2, 3, 4, 5)}
 """Who bought which items, the latest first; nobody ever bought items 6 and 7."""
 
 
-def publish(folder: Path, name: str, settings: Settings, *, feature_set: str | None = None, move: bool = True) -> Path:
-    """Write a release and, unless told otherwise, point to it."""
+RANKED_BY = {"user_item_basket_count": 1.0, "user_item_days_since_last": -0.0001}
+"""By how often the user bought the item, then by how long ago."""
+
+
+def publish(
+    folder: Path,
+    name: str,
+    settings: Settings,
+    *,
+    feature_set: str | None = None,
+    move: bool = True,
+    weights: Mapping[str, float] | None = None,
+) -> Path:
+    """Write a release and, unless told otherwise, point to it; `weights` of features: how it ranks."""
     target = folder / name
     catalog = build_catalog(
         ITEMS, [f"Title of {item}" for item in ITEMS], {level: ["even", "odd"] * 4 for level in LEVELS}
@@ -60,7 +73,7 @@ def publish(folder: Path, name: str, settings: Settings, *, feature_set: str | N
     everybody = releases.load_recall(target / "recall")["popular"].candidates(Asker(empty_history(), AS_OF), 5)
     releases.save_arrays(target / "popular", {"items": everybody.items, "scores": everybody.scores})
     (target / "ranker").mkdir()
-    save_ranker(target / "ranker" / "model.onnx")
+    save_ranker(target / "ranker" / "model.onnx", weights or RANKED_BY)
     golden = [json.dumps({"user_id": user, "asked_at": AS_OF}) for user in BASKETS]
     (target / "golden_requests.jsonl").write_text("\n".join(golden) + "\n", encoding="utf-8")
     manifest = {
@@ -84,11 +97,10 @@ def defaults(entity: str, rows: int) -> np.ndarray:
     return np.tile(np.array([feature.default for feature in stored_features(entity)], np.float32), (rows, 1))
 
 
-def save_ranker(path: Path) -> None:
-    """Ranks by how often the user bought the item, then by how long ago."""
+def save_ranker(path: Path, ranked_by: Mapping[str, float]) -> None:
     weights = np.zeros((len(ranker_features()), 1), np.float32)
-    weights[ranker_features().index("user_item_basket_count")] = 1.0
-    weights[ranker_features().index("user_item_days_since_last")] = -0.0001
+    for feature, weight in ranked_by.items():
+        weights[ranker_features().index(feature)] = weight
     columns = helper.make_tensor_value_info("matrix", TensorProto.FLOAT, [None, len(weights)])
     scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [None, 1])
     node = helper.make_node("MatMul", ["matrix", "weights"], ["scores"])

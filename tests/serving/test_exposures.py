@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import threading
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,13 @@ import pytest
 from feature_store.online.recent import RECENT, Event
 from feature_store.registry import ranker_features
 from pipeline.exposures import exposure_days, exposures
-from pipeline.recommender.recommend import Answer, Choice, Request
+from pipeline.recommender.recommend import Answer, Choice, Request, recommend
+from pipeline.recommender.release import load_release
 from serving import exposures as log
 from serving.exposures import ExposureLog
 from serving.telemetry import Telemetry
 from tests.feature_store.online.stores import Store
-from tests.serving.releases import AS_OF
+from tests.serving.releases import AS_OF, BASKETS, publish, record_of, sync
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -79,11 +81,39 @@ async def test_what_users_just_did_is_kept_with_the_vectors_and_only_there(shop:
 
 
 @pytest.mark.anyio
+async def test_where_a_scene_explores_the_log_holds_what_makes_the_list_again(settings, serve) -> None:
+    home = settings().scenes["home"].model_dump() | {"explore": {"share": 0.5, "candidates": 4}}
+    made = settings(
+        serving={"clock": "snapshot", "online_timeout_ms": 2_000}, exposures={"vector_share": 0}, scenes={"home": home}
+    )
+    publish(made.releases, "first", made)
+    sync(made)
+    async with serve(made) as client:
+        for number in range(30):
+            body = {"user_id": "anna", "size": 6, "exclude": ["item-3"]}
+            answer = await client.post(PATH, json=body, headers={"X-Request-ID": f"r-{number}"})
+            assert "propensity" not in answer.text
+    rows = exposures(today(made), made).to_pylist()
+    release, drawn = load_release(made.releases / "first"), 0
+    for number in range(30):
+        logged = [row for row in rows if row["request_id"] == f"r-{number}"]
+        request = Request("anna", AS_OF, 6, "home", tuple(json.loads(logged[0]["exclude"])), None, f"r-{number}")
+        again = recommend(request, release, record_of(BASKETS["anna"]))
+        assert [row["item_id"] for row in logged] == [choice.item_id for choice in again.items]
+        assert [row["propensity"] for row in logged] == again.propensity.tolist()
+        assert {row["propensity"] for row in logged[:4]} <= {0.125, 0.625}
+        assert [row["propensity"] for row in logged[4:]] == [1.0] * len(logged[4:])
+        drawn += any(row["propensity"] == 0.125 for row in logged)
+    assert 5 < drawn < 25
+
+
+@pytest.mark.anyio
 async def test_no_vector_is_kept_of_a_request_outside_the_sample(shop: Settings, serve) -> None:
     made = shop.model_copy(update={"exposures": shop.exposures.model_copy(update={"vector_share": 0.0})})
     async with serve(made) as client:
         await client.post(PATH, json={"user_id": "anna"})
-    assert {(row["recent"], row["vector"]) for row in exposures(today(made), made).to_pylist()} == {(b"", b"")}
+    rows = exposures(today(made), made).to_pylist()
+    assert {(row["recent"], row["exclude"], row["vector"]) for row in rows} == {(b"", "", b"")}
 
 
 @pytest.mark.anyio

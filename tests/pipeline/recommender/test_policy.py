@@ -18,8 +18,8 @@ FREE = scene({})
 
 def shown(scores: list[float], size: int = 6, items: np.ndarray = EVERYTHING, **rules) -> list[int]:
     """The items of the list, in its order."""
-    order = arrange(items, np.array(scores, np.float32), CATALOG, scene({}, **rules), size)
-    return items[order].tolist()
+    arranged = arrange(items, np.array(scores, np.float32), CATALOG, scene({}, **rules), size)
+    return items[arranged.order].tolist()
 
 
 def kept(past=(), exclude=(), **rules) -> list[int]:
@@ -78,6 +78,25 @@ def test_a_short_list_keeps_the_share() -> None:
     assert shown([6, 5, 4, 3, 2, 1], size=3, max_per_category=1) == [0, 3, 5]
 
 
+def test_exploring_keeps_the_share_of_a_category() -> None:
+    scores = np.array([6, 5, 4, 3, 2, 1], np.float32)
+    rules = scene({}, max_per_category=1, explore={"share": 1, "candidates": 6})
+    lists = [arrange(EVERYTHING, scores, CATALOG, rules, 5, f"home r-{number}") for number in range(50)]
+    assert {frozenset(each.order[:3].tolist()) for each in lists} == {frozenset({0, 3, 5})}
+    assert len({tuple(each.order[:3].tolist()) for each in lists}) == 6
+    assert {tuple(each.order[3:].tolist()) for each in lists} == {(1, 2)}
+    assert {tuple(each.propensity.tolist()) for each in lists} == {(1 / 3, 1 / 3, 1 / 3, 1.0, 1.0)}
+
+
+def test_nothing_is_drawn_without_a_draw_or_where_the_scene_does_not_explore() -> None:
+    scores = np.array([6, 5, 4, 3, 2, 1], np.float32)
+    exploring = scene({}, explore={"share": 1, "candidates": 6})
+    for rules, draw in ((exploring, ""), (FREE, "home r-1")):
+        arranged = arrange(EVERYTHING, scores, CATALOG, rules, 6, draw)
+        assert arranged.order.tolist() == [0, 1, 2, 3, 4, 5]
+        assert arranged.propensity is None
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_share_agrees_with_a_plain_loop(seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -89,4 +108,4 @@ def test_the_share_agrees_with_a_plain_loop(seed: int) -> None:
     for at in ranked:
         (first if seen[groups[items[at]]] < 3 else late).append(at)
         seen[groups[items[at]]] += 1
-    assert arrange(items, scores, large, scene({}, max_per_category=3), 25).tolist() == (first + late)[:25]
+    assert arrange(items, scores, large, scene({}, max_per_category=3), 25).order.tolist() == (first + late)[:25]

@@ -24,7 +24,7 @@ ASK = Request("anna", NOW)
 
 def offering(*items: int, **kwargs):
     """A release with one source that offers `items`, ranked by how often the user bought them."""
-    rules = {key: kwargs.pop(key) for key in ("exclude_bought", "max_per_category") if key in kwargs}
+    rules = {key: kwargs.pop(key) for key in ("exclude_bought", "max_per_category", "explore") if key in kwargs}
     return release(SIDE, {"offers": Offers(items)}, {"home": scene({"offers": 9}, **rules)}, **kwargs)
 
 
@@ -129,6 +129,32 @@ class TestTheList:
             record(CATALOG, values=np.arange(len(names), dtype=np.float32)),
         )
         assert ranker.seen.tolist() == [list(range(len(names)))]
+
+    def test_a_scene_that_explores_draws_by_the_request_alone(self) -> None:
+        asked = offering(0, 1, 2, 3, 4, 5, explore={"share": 0.5, "candidates": 6})
+        requests = [Request("anna", NOW, request_id=f"r-{number}") for number in range(40)]
+        answers = [recommend(request, asked, None) for request in requests]
+        assert answers == [recommend(request, asked, None) for request in requests]
+        best = [items(answer) == [0, 1, 2, 3, 4, 5] for answer in answers]
+        assert 10 < sum(best) < 30
+        for answer, certain in zip(answers, best, strict=True):
+            assert answer.propensity.tolist() == [
+                7 / 12 if at == item else 1 / 12 for at, item in enumerate(items(answer))
+            ]
+            assert certain == (answer.propensity > 0.5).all()
+
+    def test_nobody_explores_without_a_request_or_a_scene_that_says_so(self) -> None:
+        exploring = offering(5, 3, 0, explore={"share": 1, "candidates": 6})
+        for asked, release_ in ((ASK, exploring), (Request("anna", NOW, request_id="r-1"), offering(5, 3, 0))):
+            answer = recommend(asked, release_, None)
+            assert (items(answer), answer.propensity) == ([0, 3, 5], None)
+
+    def test_the_rankers_vectors_follow_what_is_shown(self) -> None:
+        asked = offering(0, 1, 2, explore={"share": 1, "candidates": 3})
+        anna = record(CATALOG, (0, 9), (1, 9), (1, 8))
+        for number in range(6):
+            answer = recommend(Request("anna", NOW, request_id=f"r-{number}"), asked, anna)
+            assert answer.vectors[:, 0].tolist() == [(1, 2, 0)[item] for item in items(answer)]
 
     def test_nothing_to_offer_is_an_empty_list(self) -> None:
         assert recommend(ASK, offering(), None).items == ()
