@@ -4,7 +4,6 @@ again from snapshots, by the path that makes training rows, and compared bit for
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
@@ -19,23 +18,22 @@ from feature_store.history import History, build_history
 from feature_store.matrix import Rows, UserSide, assemble
 from feature_store.online.recent import RECENT, default_values
 from feature_store.registry import registry
-from feature_store.snapshot import read_history, read_snapshot
 from pipeline.audits.results import keep_result
 from pipeline.errors import EmptyDayError, RecallMismatchError, ReleaseError, SkewError
 from pipeline.exposures import exposures
-from pipeline.knowledge import record_of, rng
+from pipeline.knowledge import rng
+from pipeline.online_records import records_of
 from pipeline.recommender.recall.source import Asker
 from pipeline.recommender.recommend import offer
 from pipeline.recommender.release import Release, load_release
-from pipeline.stages.sync import version_name
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from feature_store.online.store import UserRecord
-    from feature_store.snapshot import Snapshot
     from pipeline.settings import Settings
 
 REQUESTS = 500
@@ -136,7 +134,7 @@ def _compare(served: list[Served], name: str, version: str, settings: Settings, 
     """Compute the vectors of one release and one snapshot again, and count what differs."""
     try:
         release = load_release(settings.releases / name)
-        known = _records(served, version, settings)
+        known = records_of([each.user_id for each in served], version, settings)
     except (ReleaseError, FeatureSetMismatchError, RecallMismatchError, ArchiveError) as error:
         found.aside[f"{error.where}: {error.found}"] += len(served)
         return
@@ -148,25 +146,6 @@ def _compare(served: list[Served], name: str, version: str, settings: Settings, 
     differs = (expected.view(np.uint32) != seen.reshape(expected.shape)).sum(axis=0)
     found.rows += len(expected)
     found.differs.update({name: int(n) for name, n in zip(release.manifest.features, differs, strict=True) if n})
-
-
-def _records(served: Sequence[Served], version: str, settings: Settings) -> list[UserRecord | None] | None:
-    """What the snapshot of the version says of each asker; None where that snapshot is no more."""
-    if not version:  # the store did not answer
-        return [None] * len(served)
-    day = dt.date.fromisoformat(version.partition("-")[0])
-    folder = settings.workspace.features(day)
-    if version_name(day, folder) != version:
-        return None
-    snapshot = read_snapshot(folder)
-    history = read_history(folder, snapshot)
-    return [_record(each.user_id, snapshot, history) for each in served]
-
-
-def _record(user: str, snapshot: Snapshot, history: History) -> UserRecord | None:
-    row = int(np.searchsorted(snapshot.users, user))
-    known = row < len(snapshot.users) and snapshot.users[row] == user
-    return record_of(snapshot, history, row) if known else None
 
 
 def compute_again(

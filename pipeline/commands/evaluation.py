@@ -1,15 +1,18 @@
-"""The command `vitrine evaluate`: a release judged on one week or several, and what slots earned."""
+"""The command `vitrine evaluate`: a release judged on one week or several, what slots earned, and would have earned."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.commands.options import Day, Json, Quiet, day_of, settings_of
 from pipeline.console import out
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -57,6 +60,27 @@ def evaluate(
 
 
 @app.command()
+def off_policy(
+    release: Annotated[str, typer.Option(help="The release to hold against the one that served.")],
+    first: Annotated[str | None, typer.Option("--from", help="First day; default: four weeks up to --to.")] = None,
+    to: Annotated[str | None, typer.Option(help="Last day, included; default: `day` of the settings.")] = None,
+    requests: Annotated[int, typer.Option(min=1, help="At most so many requests are asked again.")] = 20_000,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """The click rate that a release would have had, from the log of another one in scenes that explore."""
+    from pipeline.evaluation.counterfactual import counterfactual
+    from pipeline.evaluation.tables import off_policy_table
+
+    settings = settings_of(quiet=quiet, as_json=as_json)
+    report = counterfactual(release, *_days(first, to, settings), settings, most=requests)
+    if as_json:
+        print(json.dumps(report))  # noqa: T201 - the answer for machines
+    elif not quiet:
+        out.print(off_policy_table(report))
+
+
+@app.command()
 def business(
     first: Annotated[str | None, typer.Option("--from", help="First day; default: four weeks up to --to.")] = None,
     to: Annotated[str | None, typer.Option(help="Last day, included; default: `day` of the settings.")] = None,
@@ -72,8 +96,7 @@ def business(
     from pipeline.recommender.release import read_manifest
 
     settings = settings_of(quiet=quiet, as_json=as_json)
-    last = day_of(to, settings)
-    start = day_of(first, settings) if first else last - dt.timedelta(days=settings.evaluation.business_days - 1)
+    start, last = _days(first, to, settings)
     since = dt.date.fromisoformat(read_manifest(settings.releases / release).day) if release else None
     report = measured(start, last, settings, release_day=since)
     if as_json:
@@ -81,3 +104,10 @@ def business(
     elif not quiet:
         for table in business_tables(report):
             out.print(table)
+
+
+def _days(first: str | None, to: str | None, settings: Settings) -> tuple[dt.date, dt.date]:
+    """The first and the last day that the options name."""
+    last = day_of(to, settings)
+    start = day_of(first, settings) if first else last - dt.timedelta(days=settings.evaluation.business_days - 1)
+    return start, last

@@ -63,11 +63,12 @@ LEFT JOIN earned e USING (user_id, item_id, slot, request)
 {join}
 ORDER BY f.time, f.request, f.position, f.item_id
 """
-_SERVED = "v.scene, v.variant, v.release, v.sources,"
+_SERVED = "v.scene, v.variant, v.release, v.sources, v.place, v.propensity, v.degrade_level,"
 _JOIN = """
 LEFT JOIN (
     SELECT request_id, item_id, any_value(scene) AS scene, any_value(variant) AS variant,
-        any_value(release) AS release, any_value(sources) AS sources
+        any_value(release) AS release, any_value(sources) AS sources, any_value(position) AS place,
+        any_value(propensity) AS propensity, any_value(degrade_level) AS degrade_level
     FROM read_parquet($served, union_by_name = true) GROUP BY request_id, item_id
 ) v ON v.request_id = f.request AND v.item_id = f.item_id
 """
@@ -76,7 +77,8 @@ LEFT JOIN (
 def shown_items(first: dt.date, last: dt.date, settings: Settings) -> pd.DataFrame:
     """One row per item shown on the days `first` to `last`, both included: user_id, item_id, slot, request, time,
     position, clicked, wanted, bought (after the click), money; and, where serving logged its answers, the scene,
-    variant, release and sources (separated by commas) of the request, empty where it did not log this one.
+    variant, release and sources (separated by commas) of the request, the item's place in the answer, its propensity
+    and the answer's degrade_level; empty where it did not log this one.
     """
     import duckdb
     import pandas as pd

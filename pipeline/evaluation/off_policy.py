@@ -91,6 +91,17 @@ def snips(log: Log, target: Values, *, level: float = 0.95, seed: int = 0) -> Es
     return _estimate([weight * log.reward, weight], weight, log.group, _ratio, level, seed)
 
 
+def difference(log: Log, target: Values, *, level: float = 0.95, seed: int = 0) -> Estimate:
+    """`snips` of the target policy less the log's own mean reward, both of the same draws; `target` as in `ips`."""
+    weight = target / log.propensity
+    terms = [weight * log.reward, weight, log.reward, np.ones_like(weight)]
+
+    def less(sums: Values) -> Values:
+        return _ratio(sums[..., :2]) - _ratio(sums[..., 2:])
+
+    return _estimate(terms, weight, log.group, less, level, seed)
+
+
 def doubly_robust(
     log: Log, target: Values, model: Values, model_of_target: Values, *, level: float = 0.95, seed: int = 0
 ) -> Estimate:

@@ -42,6 +42,31 @@ def weeks_table(report: Mapping[str, Any]) -> Table:
     return table
 
 
+def off_policy_table(report: Mapping[str, Any]) -> Table:
+    """The click rate of what was shown, and what that of the release would have been by each estimate."""
+    table = Table(title=f"Clicked of shown, {report['from']} … {report['to']}, explored places", title_justify="left")
+    for name in ("", "estimate", "95 %"):
+        table.add_column(name, justify="right" if name else "left")
+    rates = {"shown": "logged", **{f"{report['release']}, {name}": name.lower() for name in ("SNIPS", "DR", "IPS")}}
+    for name, key in rates.items():
+        value, low, high = report[key]
+        table.add_row(name, f"{value:.2%}", f"{low:.2%} to {high:.2%}")
+    value, low, high = report["difference"]
+    table.add_section()
+    table.add_row("difference, SNIPS", f"{100 * value:+.2f} points", f"{100 * low:+.2f} to {100 * high:+.2f}")
+    table.caption_justify = "left"
+    table.caption = (
+        f"{report['requests']:,} requests of {report['users']:,} users, {report['rows']:,} places with"
+        f" {report['clicks']:,} clicks; {report['same']:,} of them showed what the release would, with"
+        f" {report['clicks_of_same']:,} clicks: worth {report['effective_rows']:,.0f} rows.\n"
+        f"The log could have shown {report['covered'][0]:.0%} of what the release would; of the rest IPS counts no"
+        " click, SNIPS as many as of this, DR what its model says."
+    )
+    for why, count in report["aside"].items():
+        table.caption += f"\n{count:,} requests left aside: {why}"
+    return table
+
+
 def business_tables(report: Mapping[str, Any]) -> list[Table]:
     """What slots earned: one table of the whole, one of each column by which it is told apart."""
     tables: list[Table] = []

@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import anyio
-import httpx
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from feature_store.history import History
 from feature_store.made_from import MADE_FROM
 from feature_store.online.connect import open_writer
 from feature_store.online.recent import Event
 from feature_store.online.store import Version
 from feature_store.registry import feature_set_id, ranker_features, stored_features
-from feature_store.schema import LEVELS
-from feature_store.snapshot import read_history, read_snapshot, write_history, write_snapshot
+from feature_store.snapshot import read_history, read_snapshot
 from pipeline.audits.results import kept_facts
 from pipeline.audits.skew import audit_skew
 from pipeline.errors import EmptyDayError, SkewError
-from pipeline.exposures import exposure_days, exposures, forget_exposures
+from pipeline.exposures import exposures, forget_exposures
 from pipeline.knowledge import record_of
 from pipeline.stages.sync import sync, version_name
-from serving.app import create_app
 from tests.feature_store.online.stores import Store
-from tests.serving.releases import AS_OF, BASKETS, ITEMS, publish
+from tests.pipeline.asked_shop import DAY, HOUR, serve, write_features
+from tests.serving.releases import AS_OF, BASKETS, publish
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipeline.settings import Settings
-
-DAY = dt.date(2017, 11, 5)
-HOUR = 3_600
-ASKED = dt.datetime.fromtimestamp(AS_OF + 9 * HOUR, dt.UTC)
-"""In the morning after the snapshot."""
 
 
 @pytest.fixture
@@ -55,63 +41,6 @@ def shop(settings) -> Settings:
     write_features(made.workspace.features(DAY), made.online_history.bounds())
     sync(DAY, made)
     return made
-
-
-def write_features(folder: Path, bounds: dict[str, int]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    generator = np.random.default_rng(7)
-
-    def table(entity: str, keys: dict[str, list]) -> pa.Table:
-        rows = len(next(iter(keys.values())))
-        values = {f.name: generator.random(rows).astype(np.float32) for f in stored_features(entity)}
-        return pa.table(keys | values)
-
-    tables = {
-        "user": table("user", {"user_id": sorted(BASKETS)}),
-        "item": table(
-            "item",
-            {"item_id": list(ITEMS), "title": list(ITEMS), **{level: ["even", "odd"] * 4 for level in LEVELS}}
-            | {"available": [True] * len(ITEMS)},
-        ),
-        "category": table("category", {"category": ["even", "odd"]}),
-        "brand": table("brand", {"brand": ["even", "odd"]}),
-    }
-    write_snapshot(folder, tables, DAY)
-    (folder / MADE_FROM).write_text("{}")
-    snapshot = read_snapshot(folder)
-    bought = [
-        snapshot.item_side.catalog.rows_of_ids([ITEMS[at] for at in reversed(basket)]) for basket in BASKETS.values()
-    ]
-    ones = np.ones(8, np.float32)
-    times = np.tile(AS_OF - 86_400 * np.arange(4, 0, -1), 2)
-    history = History(np.array([0, 4, 8]), np.concatenate(bought), times, np.zeros(8, np.uint8), ones, ones)
-    write_history(folder, history.latest(bounds), snapshot.item_side)
-
-
-def serve(shop: Settings, *bodies: dict) -> dt.date:
-    """Ask for lists over HTTP; the day under which the log has them."""
-
-    @asynccontextmanager
-    async def started():
-        app = create_app(shop)
-        transport = httpx.ASGITransport(app)
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://t") as client,
-        ):
-            with anyio.fail_after(30):
-                while (await client.get("/ready")).status_code != 200:  # noqa: ASYNC110 - asked as a caller does
-                    await anyio.sleep(0.01)
-            yield client
-
-    async def ask() -> None:
-        async with started() as client:
-            for body in bodies:
-                answer = await client.post("/api/v1/recommend", json={"time": ASKED.isoformat(), **body})
-                assert answer.status_code == 200
-
-    asyncio.run(ask())
-    return dt.date.fromisoformat(exposure_days(shop)[-1])
 
 
 EVERYBODY = [{"user_id": user, "device": device} for user in (*BASKETS, "new", "nobody") for device in ("app", None)]

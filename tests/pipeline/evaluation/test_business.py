@@ -135,10 +135,10 @@ def test_what_serving_logged_tells_variants_and_sources_apart(settings):
     made = archive(settings(), rows)
     folder = made.exposures_folder / f"day={DAY}"
     folder.mkdir(parents=True)
-    same = {"request_id": "r1", "scene": "home", "variant": "b", "release": "20170109-aaaaaaaa"}
+    same = {"request_id": "r1", "scene": "home", "variant": "b", "release": "20170109-aaaaaaaa", "degrade_level": 0}
     served = [
-        {**same, "item_id": "milk", "sources": "personal,popular"},
-        {**same, "item_id": "bread", "sources": "popular"},
+        {**same, "item_id": "milk", "sources": "personal,popular", "position": 1, "propensity": 1.0},
+        {**same, "item_id": "bread", "sources": "popular", "position": 2, "propensity": 1.0},
     ]
     pq.write_table(pa.Table.from_pylist(served), folder / "1.parquet")
     report = found(made)
