@@ -1,17 +1,19 @@
 """Items whose title and tags are like those of what the user wants: also those that nobody has wanted yet.
 
-The vectors are those of `feature_store/text.py`: TF-IDF over words, trigrams and tags, reduced to a few directions.
+The vectors are those of `feature_store/text.py`: TF-IDF over words, trigrams and tags, reduced to a few directions; or
+those of a sentence encoder (`sentences.py`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 
 from pipeline.recommender.recall.interest import HABIT, Decay, taste
 from pipeline.recommender.recall.search import NUMPY, SearchConfig, VectorIndex, vector_index
+from pipeline.recommender.recall.sentences import sentence_vectors
 from pipeline.recommender.recall.source import Asker, Candidates, RecallSource
 
 if TYPE_CHECKING:
@@ -25,9 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ContentConfig:
-    """What the asker's own vector is made of, and who searches."""
+    """What the asker's own vector is made of, what reads texts, and who searches."""
 
     decay: Decay = HABIT
+    embedding: Literal["tfidf", "sentence"] = "tfidf"
+    model: str = ""
+    """Of `sentence`: the folder of the encoder."""
+    dimensions: int = 64
+    """Of `sentence`: numbers kept of a vector, 4 bytes each in a release; searching takes as long as there are."""
     search: SearchConfig = NUMPY
 
 
@@ -51,8 +58,10 @@ class Content(RecallSource):
         as_of: int,  # noqa: ARG003
         config: ContentConfig = ContentConfig(),
     ) -> Self:
-        told = np.flatnonzero(catalog.text.any(axis=1))
-        return cls(vector_index(told, catalog.text[told], catalog.available, config.search), config.decay.array())
+        sentence = config.embedding == "sentence"
+        text = sentence_vectors(catalog, config.model, config.dimensions) if sentence else catalog.text
+        told = np.flatnonzero(text.any(axis=1))
+        return cls(vector_index(told, text[told], catalog.available, config.search), config.decay.array())
 
     def candidates(self, asker: Asker, k: int) -> Candidates:
         """The nearest items by cosine, none without history."""
