@@ -21,7 +21,7 @@ from pipeline.recommender.ranker.served import served
 from pipeline.recommender.recall import recall_code
 from pipeline.recommender.recall.source import Asker, Candidates
 from pipeline.recommender.recommend import Ranking, Request, recommend
-from pipeline.recommender.release import Manifest, Release, current, read_decision, read_manifest
+from pipeline.recommender.release import Manifest, Release, current, read_decision, read_manifest, sha256
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -36,16 +36,27 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 SCENE = "home"
+RANKER = "ranker/"
+"""Where the files of a release lie that training made."""
 NOTHING = Ranking(np.empty(0, np.int32), np.empty(0, np.float32))
 
 
 def champion_of(day: dt.date, settings: Settings) -> str | None:
-    """The release against which that of `day` is judged: the one in use, or before it when that is of `day` itself."""
+    """The release against which that of `day` is judged: the one in use. When that holds the day's own ranker, the
+    release is judged again, against what it was judged against before.
+    """
     name = current(settings.releases)
-    if name is not None and read_manifest(settings.releases / name).day == str(day):
+    if name is not None and _holds(settings.releases / name, settings.workspace.train(day)):
         decision = read_decision(settings.releases / name)
         name = decision["champion"] if decision else None
     return name if name and (settings.releases / name).is_dir() else None
+
+
+def _holds(release: Path, trained: Path) -> bool:
+    """Whether the release's ranker is the one below `trained`, byte for byte."""
+    parts = {path: digest for path, digest in read_manifest(release).files.items() if path.startswith(RANKER)}
+    files = {path: trained / path.removeprefix(RANKER) for path in parts}
+    return all(files[path].is_file() and sha256(files[path]) == digest for path, digest in parts.items())
 
 
 def champions_ranker(name: str | None, settings: Settings) -> Path | None:

@@ -9,6 +9,7 @@ import pytest
 from pipeline import tracking
 from pipeline.day_run import load_stage
 from pipeline.errors import ReleaseError, SettingsError
+from pipeline.evaluation.contenders import champion_of
 from pipeline.evaluation.promotion import promote, use
 from pipeline.recommender.release import current, is_refused, names, read_decision
 from serving.releases import _load
@@ -122,11 +123,22 @@ def test_an_unknown_release_is_named(refused):
         promote("20170101-deadbeef", refused[0], force=True, reason="typo")
 
 
+def test_the_release_in_use_is_the_champion_of_another_of_the_same_day(refused):
+    settings, before, _ = refused
+    report = json.loads((settings.workspace.evaluation(DAY) / "metrics.json").read_text())
+    assert report["champion"] == before
+    assert "champion" in report["models"]
+
+
+def test_a_release_that_is_judged_again_has_the_champion_that_it_had(refused):
+    settings, before, challenger = refused
+    promote(challenger, settings, force=True, reason="the week was a holiday")
+    assert champion_of(DAY, settings) == before, "the ranker in use is the day's own"
+
+
 @pytest.mark.slow
 def test_the_champion_is_judged_beside_the_release(refused):
     settings, before, _ = refused
-    report = json.loads((settings.workspace.evaluation(DAY) / "metrics.json").read_text())
-    assert report["champion"] is None, "the one in use is of the same day"
     later = DAY + dt.timedelta(days=1)
     for name in ("extract", "clean", "validate", "features", "train", "recall", "evaluate"):
         load_stage(name)(later, settings)
