@@ -14,6 +14,8 @@ from pipeline.recommender import release as releases
 from pipeline.sources.objectstore.copy import copy_release
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.settings import Settings
 
 
@@ -21,10 +23,11 @@ def use(name: str, settings: Settings) -> None:
     """Point to a release that the gate let through, in the copy and in MLflow too, and tell serving.
 
     Raises:
-        ReleaseError, FeatureSetMismatchError: it does not verify, or the gate refused it; nothing changes.
+        ReleaseError, FeatureSetMismatchError: there is no such release, it does not verify, or the gate refused it;
+            nothing changes.
         ReloadError: serving refuses it; it finds the pointer at its next look.
     """
-    folder = settings.releases / name
+    folder = _folder(name, settings)
     releases.point_to(settings.releases, name)
     manifest = releases.read_manifest(folder)
     _tell_report(manifest.day, settings)
@@ -40,11 +43,7 @@ def promote(name: str, settings: Settings, *, force: bool, reason: str) -> None:
         ReleaseError: there is no such release, or the gate refused it and nobody forces it; further as `use`.
         SettingsError: forced without a reason.
     """
-    folder = settings.releases / name
-    if name not in releases.names(settings.releases):
-        raise ReleaseError(
-            str(settings.releases), expected="one of the releases there", found=name, remedy="See `vitrine releases`."
-        )
+    folder = _folder(name, settings)
     decision = releases.read_decision(folder)
     if force and releases.is_refused(folder):
         if not reason.strip():
@@ -59,6 +58,14 @@ def promote(name: str, settings: Settings, *, force: bool, reason: str) -> None:
         told = decision or {"champion": None, "findings": []}
         releases.write_decision(folder, {**told, "promoted": True, "forced": forced})
     use(name, settings)
+
+
+def _folder(name: str, settings: Settings) -> Path:
+    if name not in releases.names(settings.releases):
+        raise ReleaseError(
+            str(settings.releases), expected="one of the releases there", found=name, remedy="See `vitrine releases`."
+        )
+    return settings.releases / name
 
 
 def _tell_report(day: str, settings: Settings) -> None:

@@ -121,6 +121,8 @@ def test_a_person_may_overrule_the_gate_and_says_why(refused):
 def test_an_unknown_release_is_named(refused):
     with pytest.raises(ReleaseError, match="found 20170101-deadbeef"):
         promote("20170101-deadbeef", refused[0], force=True, reason="typo")
+    with pytest.raises(ReleaseError, match=r"found 20170101-deadbeef\. See `vitrine releases`"):
+        use("20170101-deadbeef", refused[0])
 
 
 def test_the_release_in_use_is_the_champion_of_another_of_the_same_day(refused):
