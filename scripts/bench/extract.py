@@ -110,7 +110,9 @@ def measure(name: str, python: str, program: str, url: str, *arguments: str) -> 
         reader = [python, "-c", program, url, folder, *arguments]
         command = [sys.executable, __file__, "--child", *reader]
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        # Peers were compiled when they were installed, so this code may be, too.
+        compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        done = subprocess.run(command, cwd=ROOT, env=compiled, capture_output=True, text=True, check=False)
         seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise SystemExit(f"{name}: {done.stderr[-2000:]}")
@@ -132,6 +134,7 @@ def table(results: dict[str, list[Measured]]) -> str:
     own, day = medians[OWN][1], dt.datetime.now(dt.UTC).date()
     lines = [
         f"Measured on {day}: {os.cpu_count()} shared cores, MariaDB on the same machine, medians of {rounds} rounds.",
+        f"At its end the load average of five minutes was {os.getloadavg()[1]:.1f}.",
         "Start and imports are included; CPU seconds are the reader's own.",
         "Command: `.venv-dev/bin/python scripts/bench/extract.py --peers PYTHON --write`",
         "",
