@@ -77,6 +77,11 @@ def test_a_foreign_shop_is_connected_by_the_page_alone(shop: sa.URL, tmp_path: P
     assert not any(each["is_problem"] for each in found)
 
 
+def test_every_block_of_the_page_is_of_a_kind_that_is_followed() -> None:
+    text = (REPOSITORY / "docs" / "connect-your-shop.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^ *```(.+)$", text, re.MULTILINE)) == {"sh", "sql", "ini"}, "ini: what a server is set to"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1600)
 def test_the_first_run_makes_a_release(shop: sa.URL, tmp_path: Path) -> None:
