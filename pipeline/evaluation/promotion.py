@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 from pipeline import tracking
 from pipeline.day_run import load_stage
-from pipeline.errors import ReleaseError, SettingsError
+from pipeline.errors import SettingsError
 from pipeline.evaluation.reporting import write_report
 from pipeline.recommender import release as releases
 from pipeline.sources.objectstore.copy import copy_release
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipeline.settings import Settings
 
 
@@ -27,7 +25,7 @@ def use(name: str, settings: Settings) -> None:
             nothing changes.
         ReloadError: serving refuses it; it finds the pointer at its next look.
     """
-    folder = _folder(name, settings)
+    folder = settings.releases / name
     releases.point_to(settings.releases, name)
     manifest = releases.read_manifest(folder)
     _tell_report(manifest.day, settings)
@@ -43,7 +41,7 @@ def promote(name: str, settings: Settings, *, force: bool, reason: str) -> None:
         ReleaseError: there is no such release, or the gate refused it and nobody forces it; further as `use`.
         SettingsError: forced without a reason.
     """
-    folder = _folder(name, settings)
+    folder = settings.releases / name
     decision = releases.read_decision(folder)
     if force and releases.is_refused(folder):
         if not reason.strip():
@@ -58,14 +56,6 @@ def promote(name: str, settings: Settings, *, force: bool, reason: str) -> None:
         told = decision or {"champion": None, "findings": []}
         releases.write_decision(folder, {**told, "promoted": True, "forced": forced})
     use(name, settings)
-
-
-def _folder(name: str, settings: Settings) -> Path:
-    if name not in releases.names(settings.releases):
-        raise ReleaseError(
-            str(settings.releases), expected="one of the releases there", found=name, remedy="See `vitrine releases`."
-        )
-    return settings.releases / name
 
 
 def _tell_report(day: str, settings: Settings) -> None:

@@ -103,6 +103,13 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         ReleaseError: missing or malformed.
     """
+    if not folder.is_dir():
+        raise ReleaseError(
+            str(folder.parent),
+            expected="one of the releases there",
+            found=folder.name,
+            remedy="See `vitrine releases`.",
+        )
     try:
         return Manifest.model_validate_json((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

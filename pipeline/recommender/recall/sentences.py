@@ -7,6 +7,7 @@ tokens' vectors. A folder holds the model as such models are published: `model.o
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _WHERE = "setting `recall.content`"
 _TOKENS = 64
 """Of a text at most; a title and its tags have some ten."""
+_LETTER = re.compile(r"[^\W\d_]")
 
 
 def sentence_vectors(catalog: Catalog, folder: str, dimensions: int) -> NDArray[np.float32]:
@@ -44,9 +46,12 @@ def sentence_vectors(catalog: Catalog, folder: str, dimensions: int) -> NDArray[
 
 
 def _texts(catalog: Catalog) -> NDArray[np.str_]:
-    """Title, then the names of the item's groups."""
+    """Title, then the names of the item's groups; a mere number names nothing."""
     parts = [catalog.titles, *(catalog.names[level][catalog.groups[level]] for level in LEVELS)]
-    told = [", ".join(dict.fromkeys(str(text) for text in each if text)) for each in zip(*parts, strict=True)]
+    told = [
+        ", ".join(dict.fromkeys(str(text) for text in each if _LETTER.search(str(text))))
+        for each in zip(*parts, strict=True)
+    ]
     return np.array(told, np.str_)
 
 
