@@ -80,11 +80,13 @@ MOMENT_INPUTS = ("asked_at", "clock", "scene", "device", "session", "item_text",
 PAIR_INPUTS = ("same_item", *(f"same_{level}" for level in LEVELS), "any_item")
 RECALL_INPUT = "recall_"
 SEEN_INPUT = "seen_"
+EVERY_INPUT = "every_"
 """Inputs that a request feature may name besides other features: the time of asking (n,) in seconds, float64 in UTC or
 int64 as the shop's clock shows it; integer codes (n,) of scene and device; the visit that goes on (`Session`), without
 which its features are their defaults, and by `seen_<stored item feature>` the column (events,) of what it was about;
 text vectors (n, dimensions) of the item, and of what the user had to do with; the user's `Occurrences` of the row's
-item, category, subcategory, brand, or of anything; `recall_<source>` scores."""
+item, category, subcategory, brand, or of anything, and by `every_<stored item feature>` the column (items,) of the
+whole catalog, in which they find their items; `recall_<source>` scores."""
 
 
 class _Frame:
@@ -171,6 +173,8 @@ class _Frame:
             return self._moment(name)
         if name.startswith(SEEN_INPUT):
             return self._items.items[:, self._layout.positions[name.removeprefix(SEEN_INPUT)]][self._session.item]
+        if name.startswith(EVERY_INPUT):
+            return self._items.items[:, self._layout.positions[name.removeprefix(EVERY_INPUT)]]
         if name.startswith(RECALL_INPUT):
             absent = np.full(self._rows.item.shape, np.nan, np.float32)
             return self._rows.recall.get(name.removeprefix(RECALL_INPUT), absent)

@@ -32,6 +32,7 @@ class Occurrences:
     age_days:    (events,) float64, from the event to the moment of asking, above 0
     first:       (events,) bool, the first of the slot's events with this time (one basket counts once)
     later:       (events,) int64, the user's baskets of anything after the event
+    item:        (events,) int32, rows of the catalog
     """
 
     slot_of_row: NDArray[np.int64]
@@ -42,8 +43,11 @@ class Occurrences:
     later: NDArray[np.int64]
     pieces: NDArray[np.float32]
     money: NDArray[np.float32]
+    item: NDArray[np.int32]
     _known: dict[tuple[str, float | None], Column] = field(default_factory=dict, init=False)
     """Sums that several features ask for, computed once."""
+    _weights: dict[float, NDArray[np.float64]] = field(default_factory=dict, init=False)
+    """Half-life -> (events,) what each event is worth."""
 
     def _sum(self, weights: NDArray[np.float64]) -> Column:
         per_slot = np.bincount(self.slot, weights=weights, minlength=self.slots)
@@ -92,9 +96,26 @@ class Occurrences:
     def decayed(self, half_life_days: float) -> Column:
         """Baskets, each worth half after every `half_life_days`."""
         if ("decayed", half_life_days) not in self._known:
-            weights = np.where(self.first, np.exp2(-self.age_days / half_life_days), 0.0)
-            self._known["decayed", half_life_days] = self._sum(weights)
+            self._known["decayed", half_life_days] = self._sum(np.where(self.first, self._fading(half_life_days), 0.0))
         return self._known["decayed", half_life_days]
+
+    def decayed_lines(self, half_life_days: float, values: Column | None = None) -> Column:
+        """Events, each worth half after every `half_life_days`, times what `values` (items,) say of its item; an item
+        of which they say nothing counts 0.
+        """
+        weights = self._fading(half_life_days)
+        return self._sum(weights if values is None else weights * np.nan_to_num(values[self.item]))
+
+    def largest(self, values: Column) -> Column:
+        """The largest of what `values` (items,) say of the items; NaN where there is none."""
+        per_slot = np.full(self.slots, np.nan, np.float32)
+        np.fmax.at(per_slot, self.slot, values[self.item])
+        return per_slot[self.slot_of_row]
+
+    def _fading(self, half_life_days: float) -> NDArray[np.float64]:
+        if half_life_days not in self._weights:
+            self._weights[half_life_days] = np.exp2(-self.age_days / half_life_days)
+        return self._weights[half_life_days]
 
     @cached_property
     def days_since_last(self) -> Column:
@@ -160,7 +181,7 @@ def occurrences(
     first = np.ones(len(slot), bool)
     first[order[1:]] = (ordered[1:] != ordered[:-1]) | (moment[1:] != moment[:-1])
     later, pieces, money = history.baskets_later[held], history.quantity[held], history.value[held]
-    return Occurrences(slot_of_row, len(item), slot, age, first, later, pieces, money)
+    return Occurrences(slot_of_row, len(item), slot, age, first, later, pieces, money, history.item[held])
 
 
 def _slots(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from feature_store import definitions
 from feature_store.errors import FeatureError
-from feature_store.matrix import MOMENT_INPUTS, PAIR_INPUTS, RECALL_INPUT, SEEN_INPUT
+from feature_store.matrix import EVERY_INPUT, MOMENT_INPUTS, PAIR_INPUTS, RECALL_INPUT, SEEN_INPUT
 from feature_store.spec import Entity, Feature
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def check_inputs(features: Mapping[str, Feature]) -> None:
         FeatureError: one is neither (names feature and input).
     """
     provided = PAIR_INPUTS + MOMENT_INPUTS
-    every = f"{', '.join(provided)}, {RECALL_INPUT}<source>, {SEEN_INPUT}<item feature>"
+    prefixed = (f"{RECALL_INPUT}<source>", *(f"{prefix}<item feature>" for prefix in (SEEN_INPUT, EVERY_INPUT)))
+    every = ", ".join((*provided, *prefixed))
     for feature in features.values():
         for name in feature.inputs if feature.kind == "request" else ():
             if name not in features and name not in provided and not _by_prefix(name, features):
@@ -63,8 +64,11 @@ def check_inputs(features: Mapping[str, Feature]) -> None:
 
 
 def _by_prefix(name: str, features: Mapping[str, Feature]) -> bool:
-    seen = features.get(name.removeprefix(SEEN_INPUT)) if name.startswith(SEEN_INPUT) else None
-    return name.startswith(RECALL_INPUT) or (seen is not None and seen.entity == "item")
+    if name.startswith(RECALL_INPUT):
+        return True
+    prefix = next((prefix for prefix in (SEEN_INPUT, EVERY_INPUT) if name.startswith(prefix)), None)
+    of_item = features.get(name.removeprefix(prefix)) if prefix else None
+    return of_item is not None and of_item.entity == "item"
 
 
 def check_recall(features: Mapping[str, Feature], sources: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from feature_store.context import Context, context_of
 from feature_store.history import History, build_history
 from feature_store.layout import layout_of
-from feature_store.matrix import MOMENT_INPUTS, PAIR_INPUTS, SEEN_INPUT, ItemSide, Rows, UserSide, assemble
+from feature_store.matrix import EVERY_INPUT, MOMENT_INPUTS, PAIR_INPUTS, SEEN_INPUT, ItemSide, Rows, UserSide, assemble
 from feature_store.occurrences import Occurrences, ages, occurrences
 from feature_store.registry import feature_set_id, ranker_features, registry
 from feature_store.schema import EVENT_KINDS
@@ -173,6 +173,9 @@ def inputs(world: World, name: str) -> list[np.ndarray | Occurrences | Session]:
         elif needed.startswith(SEEN_INPUT):
             at = layout_of(FEATURES).positions[needed.removeprefix(SEEN_INPUT)]
             found.append(read_only(world.items.items[moment_input(world, "session").item, at]))
+        elif needed.startswith(EVERY_INPUT):
+            at = layout_of(FEATURES).positions[needed.removeprefix(EVERY_INPUT)]
+            found.append(read_only(world.items.items[:, at]))
         elif needed.startswith("recall_"):
             found.append(world.rows.recall[needed.removeprefix("recall_")])
         else:
