@@ -22,7 +22,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -219,15 +222,16 @@ def measure(source: Path, copies: int, peers: str | None, folder: Path, limit: s
     return results
 
 
-def table(results: list[Result], limit: str, features: int) -> str:
-    compared = sum(map(len, COMPARED.values()))
+def table(results: list[Result], limit: str, features: int, millions: Sequence[float]) -> str:
+    compared, sizes = sum(map(len, COMPARED.values())), " ".join(f"{each:g}" for each in millions)
     lines = [
-        f"Measured on {dt.datetime.now(dt.UTC).date()}: {os.cpu_count()} shared cores, copies of the demo shop.",
+        f"Measured on {dt.datetime.now(dt.UTC).date()}, copies of the demo shop.",
+        f"{os.cpu_count()} cores, shared with other work: at a load of {os.getloadavg()[2]:.0f} at the end.",
         f"Start, imports and reading Parquet are included; `memory_limit` {limit}, which peers do not know.",
         f"Vitrine computes all {features} stored features, the peers {compared} of them (`COMPARED` in the script),",
         "which Vitrine computes alone in a row of its own; everybody takes the newest version of each event.",
         "Their values agree as float32; snapshots from a roll-up are the whole ones byte for byte.",
-        "Command: `.venv-dev/bin/python scripts/bench/features.py --peers PYTHON --write`",
+        f"Command: `.venv-dev/bin/python scripts/bench/features.py --millions {sizes} --peers PYTHON --write`",
         "",
         "| | events | seconds | CPU seconds | CPU beside Vitrine, the peers' features | peak MB |",
         "|---|---:|---:|---:|---:|---:|",
@@ -251,12 +255,13 @@ def main() -> None:
     from feature_store.registry import registry
 
     results: list[Result] = []
+    stored = sum(f.kind == "stored" for f in registry().values())
     for millions in arguments.millions:
         copies = max(1, round(millions * 1e6 / ROWS_OF_A_COPY))
         with tempfile.TemporaryDirectory(dir=arguments.below) as folder:
             peers = arguments.peers if millions <= arguments.peers_up_to else None
             results += measure(arguments.clean, copies, peers, Path(folder), arguments.memory_limit)
-        text = table(results, arguments.memory_limit, sum(f.kind == "stored" for f in registry().values()))
+        text = table(results, arguments.memory_limit, stored, arguments.millions)
         print(text, flush=True)
     if arguments.write:
         page = PAGE.read_text(encoding="utf-8")
