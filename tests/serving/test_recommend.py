@@ -153,6 +153,6 @@ async def test_a_record_that_cannot_be_ranked_costs_the_order_not_the_answer(sho
         answer = await client.post(PATH, json={"user_id": "anna", "exclude": ["item-2"]})
     body = answer.json()
     assert answer.status_code == 200
-    assert (body["degrade_level"], body["degrade_reason"]) == (2, "recommending failed: IndexError")
+    assert (body["degrade_level"], body["degrade_reason"]) == (2, "recommending failed: ValueError")
     assert all(item["sources"] == ["popular"] for item in body["items"])
     assert "item-2" not in {item["item_id"] for item in body["items"]}
