@@ -142,7 +142,8 @@ def test_backfill_and_reconcile_reach_matomo_and_the_events_made_of_it(archive):
     extract(DAY, archive)
     _do(url, f"DELETE FROM matomo_log_link_visit_action WHERE server_time LIKE '{DAY}%'")
     told = {each.table: each for each in reconcile(None, None, archive)}["matomo"]
-    assert told.written == [DAY]
+    assert {difference.day for difference in told.differences} == {DAY}
+    assert told.written == [DAY - dt.timedelta(days=1), DAY], "with the eve, on which some visit of the day began"
     assert told.deleted > 0
     assert DAY not in {event["time"].date() for event in events(archive, RAW) if event["kind"] == "view"}
     _do(url, f"UPDATE matomo_log_visit SET user_id = 'other' WHERE visit_last_action_time LIKE '{LAST}%'")
