@@ -1,6 +1,5 @@
 """Vectors of a tiny encoder: each word has a direction of its own, but for two that mean the same."""
 
-import importlib.util
 import sys
 
 import numpy as np
@@ -13,9 +12,6 @@ from pipeline.recommender.recall.content import Content, ContentConfig
 from pipeline.recommender.recall.sentences import sentence_vectors
 from tests.pipeline.recommender.shop import NOW, asker, catalog, history
 
-needs_tokenizers = pytest.mark.skipif(
-    importlib.util.find_spec("tokenizers") is None, reason="the extra `sentence` is not installed: nothing reads texts"
-)
 WORDS = {"[UNK]": 0, "tea": 1, "brew": 2, "soap": 3, "green": 4, "drinks": 5, "wash": 6}
 SHOP = catalog(["drinks", "drinks", "wash", "wash", ""], titles=["green tea", "brew", "soap", "soap", ""], off_sale=[3])
 
@@ -42,7 +38,6 @@ def model(tmp_path):
     return str(tmp_path)
 
 
-@needs_tokenizers
 def test_words_that_mean_the_same_are_near_though_no_letter_is(model):
     vectors = sentence_vectors(SHOP, model, 64)
     assert np.linalg.norm(vectors, axis=1).tolist() == pytest.approx([1, 1, 1, 1, 0])
@@ -51,14 +46,12 @@ def test_words_that_mean_the_same_are_near_though_no_letter_is(model):
     assert tea @ soap == pytest.approx(0)
 
 
-@needs_tokenizers
 def test_fewer_dimensions_keep_the_angles_as_far_as_they_can(model):
     whole, few = (sentence_vectors(SHOP, model, dimensions) for dimensions in (12, 3))
     assert few.shape == (5, 3)
     assert few @ few.T == pytest.approx(whole @ whole.T, abs=1e-6), "three items differ: three directions tell all"
 
 
-@needs_tokenizers
 def test_content_searches_what_the_encoder_says(model):
     config = ContentConfig(embedding="sentence", model=model)
     source = Content.fit(history((0, 0, 1)), SHOP, NOW, config)
@@ -67,13 +60,11 @@ def test_content_searches_what_the_encoder_says(model):
     assert again.candidates(asker((2, 1)), 9).items.tolist() == [2], "serving needs no encoder"
 
 
-@needs_tokenizers
 def test_a_text_has_the_same_vector_among_others(model):
     alone = catalog(["drinks"], titles=["green tea"])
     assert (sentence_vectors(alone, model, 64)[0] == sentence_vectors(SHOP, model, 64)[0]).all()
 
 
-@needs_tokenizers
 @pytest.mark.parametrize(("folder", "found"), [("", "none"), ("/nowhere", "`/nowhere`, which lacks one")])
 def test_a_folder_without_a_model_is_named(folder, found):
     config = ContentConfig(embedding="sentence", model=folder)
