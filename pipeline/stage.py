@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from feature_store.errors import VitrineError
+from pipeline.blas import products_on_one_thread
 from pipeline.errors import StorageError
 from pipeline.settings import Settings
 
@@ -80,7 +81,9 @@ def storage_errors(stage: str, settings: Settings) -> Iterator[None]:
 
 
 def stage(work: Stage) -> Stage:
-    """Turn a function of a day and settings into a stage: logged, timed, its disk errors made clear."""
+    """Turn a function of a day and settings into a stage: logged, timed, its disk errors made clear, its products the
+    same on any number of cores.
+    """
     name = work.__name__
 
     @functools.wraps(work)
@@ -88,7 +91,7 @@ def stage(work: Stage) -> Stage:
         log.info("stage started", extra={"stage": name, "day": str(day)})
         _reset_peak_memory()
         start = time.perf_counter()
-        with storage_errors(name, settings):
+        with storage_errors(name, settings), products_on_one_thread():
             result = work(day, settings)
         seconds, peak = time.perf_counter() - start, _peak_memory_bytes()
         log.info(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.blas import products_on_one_thread
 from pipeline.errors import EmptyDayError
 from pipeline.evaluation.intervals import LEVEL, Interval, resampled
 from pipeline.evaluation.judgement import RELEASE
@@ -49,6 +50,7 @@ class Week:
     """Of one list, mean."""
 
 
+@products_on_one_thread()
 def rolling(day: dt.date, weeks: int, settings: Settings) -> dict[str, Any]:
     """The last `weeks` horizons that the archive of the run of `day` can judge, the earliest first.
 

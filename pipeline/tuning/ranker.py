@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feature_store.registry import feature_set_id, ranker_features
+from pipeline.blas import products_on_one_thread
 from pipeline.errors import EmptyDayError
 from pipeline.evaluation.intervals import Interval, mean_intervals
 from pipeline.knowledge import open_archive
@@ -56,6 +57,7 @@ class Tuned:
     weeks: tuple[dt.date, ...]
 
 
+@products_on_one_thread()
 def split_of(cut: dt.date, settings: Settings, *, validation_weeks: int, askers: int) -> Split:
     """The last `validation_weeks` before the cut decide; the training weeks before them teach.
 
@@ -94,6 +96,7 @@ def judged_by(split: Split, training: TrainingChoices, settings: Settings) -> ND
     )
 
 
+@products_on_one_thread()
 def search(split: Split, settings: Settings, *, trials: int, minutes: float | None) -> Tuned:
     """Search until so many trials are in the study (or the minutes are over), then measure best and present anew.
 

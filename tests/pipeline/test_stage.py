@@ -60,3 +60,20 @@ def test_other_operating_system_errors_stay_what_they_are(settings):
 
     with pytest.raises(ConnectionRefusedError):
         connecting(DAY, settings())
+
+
+def test_products_take_one_thread_within_a_stage_however_many_cores_there_are(settings):
+    import scipy.linalg  # noqa: F401 - brings a BLAS of its own
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def threads():
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    @stage
+    def multiplying(_day, _settings):
+        """A stage for the test."""
+        return StageResult((), max(threads()))
+
+    with threadpool_limits(2, user_api="blas"):
+        assert multiplying(DAY, settings()).rows == 1
+        assert threads() == {2}
