@@ -81,7 +81,15 @@ class DuckDb:
     def write(self, rows: ir.Table, folder: Path) -> None:
         folder.mkdir()
         query, target = self.connection.compile(rows), _quoted(folder / "part.parquet")
-        self.connection.raw_sql(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        # Never codes: threads that write them at once share a vector<bool> of the codes that occur, bits of it get
+        # lost, and those texts come out empty (DuckDB 2.0.0; duckdb/duckdb#22658 brought it).
+        columns = ", ".join(
+            f'"{name}"::VARCHAR AS "{name}"' if kind.is_string() else f'"{name}"'
+            for name, kind in rows.schema().items()
+        )
+        self.connection.raw_sql(
+            f"COPY (SELECT {columns} FROM ({query})) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
+        )
 
     def files(self, name: str, folder: Path) -> ir.Table:
         self.connection.raw_sql(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -51,6 +52,24 @@ def test_codes_read_as_the_texts_that_they_stand_for(tmp_path, kept) -> None:
     assert engine.connection.raw_sql("SELECT DISTINCT typeof(who) FROM coded").fetchall() == [("ENUM('a', 'b')",)]
     assert engine.to_arrow(coded).to_pylist() == [{"who": who} for who in ("b", "a", "b", None)]
     assert engine.to_arrow(coded.filter(coded["who"] == "b").order_by("who")).num_rows == 2
+    engine.close()
+
+
+def test_codes_are_written_as_their_texts_by_many_threads_at_once(tmp_path) -> None:
+    """Ten times: of files with codes in them, DuckDB 2.0.0 spoils every second one in this way."""
+    path = tmp_path / "part.parquet"
+    numbers = np.random.default_rng(1).integers(400_000, size=600_000)  # so that a text is in few parts of the file
+    who = pa.array(numbers).cast(pa.string())
+    time = pa.array([dt.datetime(2017, 1, 1, tzinfo=dt.UTC)] * len(who), pa.timestamp("us", tz="UTC"))
+    pq.write_table(pa.table({"time": time, "who": who}), path)
+    engine = DuckDb(threads=32)
+    told = engine.rows("events", [str(path)], "time")
+    coded = engine.coded("coded", told.select("who"), {"who": told.select(text="who")}, kept=True)
+    wanted = pa.table({"who": engine.to_arrow(coded)["who"].combine_chunks()})
+    assert sorted(wanted["who"].to_pylist()) == sorted(who.to_pylist())
+    for number in range(10):
+        engine.write(coded, tmp_path / f"{number}")
+        assert pq.read_table(tmp_path / f"{number}").equals(wanted)
     engine.close()
 
 
