@@ -19,20 +19,25 @@ _RATES = {
 
 
 def weeks_table(report: Mapping[str, Any]) -> Table:
-    """ndcg@20 of the release and of every baseline, one row a week, their means, and how sure the difference is."""
-    means, best, metric = report["means"], report["best_baseline"], "ndcg@20"
+    """ndcg@20 of the release and of every baseline, one row a model and one column a week, their means, and how sure
+    the difference is.
+    """
+    weeks, means, best, metric = report["weeks"], report["means"], report["best_baseline"], "ndcg@20"
     table = Table(title=f"{metric} by week, trained anew before each", title_justify="left")
     table.add_column("judged", no_wrap=True)
-    for name in ("users", *means, "release / best", "seconds"):
-        table.add_column(name, justify="right")
-    for week in report["weeks"]:
-        values = {model: metrics[metric] for model, metrics in week["models"].items()}
-        ratio = f"{values['release'] / values[week['best_baseline']]:.3f}" if best else ""
-        cells = (f"{value:.4f}" for value in values.values())
-        table.add_row(" … ".join(week["judged"]), f"{week['users']:,}", *cells, ratio, f"{week['seconds']:.0f}")
+    for first, last in (week["judged"] for week in weeks):
+        table.add_column(f"{first[:4]}\n{first[5:]} …\n{last[5:]}", justify="right")
+    table.add_column("mean", justify="right")
+    for model, metrics in means.items():
+        cells = (f"{week['models'][model][metric]:.4f}" for week in weeks)
+        table.add_row(model, *cells, f"{metrics[metric]:.4f}")
     table.add_section()
-    mean = (f"{metrics[metric]:.4f}" for metrics in means.values())
-    table.add_row("mean", "", *mean, f"{report['ratio'][metric]:.3f}" if best else "", "")
+    if best:
+        values = ({model: metrics[metric] for model, metrics in week["models"].items()} for week in weeks)
+        ratios = (of["release"] / of[week["best_baseline"]] for of, week in zip(values, weeks, strict=True))
+        table.add_row("release / best", *(f"{ratio:.3f}" for ratio in ratios), f"{report['ratio'][metric]:.3f}")
+    table.add_row("users", *(f"{week['users']:,}" for week in weeks), "")
+    table.add_row("seconds", *(f"{week['seconds']:.0f}" for week in weeks), "")
     value, low, high = report["release"][metric]
     told = f"release {value:.4f} ({low:.4f} to {high:.4f})"
     if best:
