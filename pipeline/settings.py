@@ -50,7 +50,7 @@ class Compute(_Section):
 class Extract(_Section):
     """How the shop's database is read."""
 
-    page_rows: int = Field(20_000, ge=1)
+    page_rows: int = Field(50_000, ge=1)
     """Rows asked for at a time; a connection that dies costs one page."""
     text_pages: bool = True
     """MySQL writes pages as text, which is many times faster; off: row by row, as other databases are read."""

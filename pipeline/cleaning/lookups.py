@@ -29,7 +29,7 @@ from pipeline.cleaning.raw_archive import Day, RawArchive
 from pipeline.cleaning.refunds import Refunds, no_refunds, sum_refunds
 from pipeline.cleaning.times import repair_times
 from pipeline.sources.archive import CLEAN
-from pipeline.sources.canonical import arrow_schema
+from pipeline.sources.canonical import arrow_schema, no_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -114,7 +114,7 @@ def _bought(raw: RawArchive, line_days: pd.DataFrame) -> pd.DataFrame:
     columns = ["order_id", "line_number", "item_id", "quantity", "amount"]
     days = raw.read(ORDER_ITEMS.name, sorted(_days(line_days["partition_day"])), columns)
     kept = [rows.filter(pc.is_in(rows["order_id"], value_set=ids)) for rows in days.values()]
-    empty = arrow_schema(ORDER_ITEMS).empty_table().select(columns)
+    empty = no_rows(arrow_schema(ORDER_ITEMS)).select(columns)
     lines = pa.concat_tables([empty, *kept]).to_pandas()
     newest: pd.DataFrame = lines.drop_duplicates(["order_id", "line_number"], keep="last")
     return newest

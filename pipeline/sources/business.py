@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from feature_store.schema import MAPPABLE_TABLES, Table
 from pipeline.sources.check import Checked, check_tables
 from pipeline.sources.connection import database_errors, source_url
+from pipeline.sources.daily import moments_of
 from pipeline.sources.mapped import Canonical
 from pipeline.sources.mapping import SourceMapping, load_mapping
 from pipeline.sources.paging import Order, Session, pages, session
-from pipeline.sources.selection import DELETED, from_clause, source_column, source_columns
+from pipeline.sources.selection import DELETED, from_clause, reference_column, source_column, source_columns
 from pipeline.sources.text_pages import ahead, is_plain_text, text_pages
 
 if TYPE_CHECKING:
@@ -73,7 +74,10 @@ class BusinessSource:
     def read(
         self, name: str, start: dt.datetime, end: dt.datetime, batch_rows: int | None = None
     ) -> Generator[pa.Table]:
-        """The rows of a window, ordered by cursor, in batches of the canonical schema; at most two are in memory."""
+        """The rows of a window in batches of the canonical schema, ordered by cursor from batch to batch.
+
+        At most two are in memory.
+        """
         self.shape(name)
         table = MAPPABLE_TABLES[name]
         cursor = self._column(table, table.cursor)
@@ -132,7 +136,8 @@ class BusinessSource:
         wanted = [*names, *([DELETED] if mapping.deleted else [])]
         page_rows, shape = batch_rows or self.session.settings.page_rows, self.shape(table.name)
         if is_plain_text(self.session, mapping, table, shape, wanted):
-            found = text_pages(self.session, mapping, table, shape, wanted, where, order, page_rows)
+            key = reference_column(mapping, self.checked.keys[table.name]) if table.name in self.checked.keys else None
+            found = text_pages(self.session, mapping, table, key, wanted, where, order.columns[0], page_rows)
             with closing(ahead(found)) as ready:
                 for page in ready:
                     yield self._batch(table, names, page.columns())
@@ -189,5 +194,10 @@ def open_source(settings: Settings) -> Iterator[Source]:
 
 def _within(batch: pa.Table, cursor: str, start: dt.datetime, end: dt.datetime) -> pa.Table:
     """Only the rows of the window: local times are read with a margin, because a zone's clock can step."""
-    column = batch[cursor]
-    return batch.filter(pc.and_(pc.greater_equal(column, start), pc.less(column, end)))
+    moments = moments_of(batch, cursor)
+    inside = (moments >= _utc(start)) & (moments < _utc(end))
+    return batch if inside.all() else batch.filter(pa.array(inside))
+
+
+def _utc(moment: dt.datetime) -> np.datetime64:
+    return np.datetime64(moment.astimezone(dt.UTC).replace(tzinfo=None), "us")

@@ -33,6 +33,11 @@ def arrow_schema(table: Table) -> pa.Schema:
     return pa.schema([(name, ARROW_TYPES[column.type]) for name, column in table.columns.items()])
 
 
+def no_rows(schema: pa.Schema) -> pa.Table:
+    """A table without rows; Arrow's own `empty_table` imports pandas for it."""
+    return pa.Table.from_batches([], schema)
+
+
 def canonical_column(values: Sequence[Any] | pa.Array, column: Column, zone: str, where: str) -> pa.Array:
     """`values` as the database driver gave them, in the canonical type; times without a zone are of `zone`.
 
@@ -87,7 +92,7 @@ def _says_its_zone(texts: pa.Array) -> bool:
 
 def _times(array: pa.Array, zone: str) -> pa.Array:
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-        array = pc.if_else(pc.starts_with(array, _ZERO_DATE), pa.scalar(None, pa.string()), array)
+        array = pc.if_else(pc.starts_with(array, _ZERO_DATE), pa.nulls(len(array), array.type), array)
         if _says_its_zone(array):
             return array.cast(ARROW_TYPES["time"])
         array = array.cast(_NAIVE)

@@ -27,6 +27,9 @@ class Checked:
     """Source columns (table, column) whose naive times are UTC whatever the mapping says."""
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     """Every column of the tables that are as the mapping says, whether mapped or not."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """First column of the primary key of the mapping's own table, where it has a key that begins with a whole number or
+    a text."""
     broken: Mapping[str, SourceError] = field(default_factory=dict)
     """Tables that lack something, with what to raise when they are read."""
 
@@ -43,6 +46,7 @@ def check_tables(connection: sa.Connection, mapping: SourceMapping) -> Checked:
     is_mysql = connection.dialect.name in {"mysql", "mariadb"}
     utc: set[tuple[str, str]] = set()
     shapes: dict[str, Shape] = {}
+    keys: dict[str, str] = {}
     broken: dict[str, SourceError] = {}
     for name, mapped in mapping.tables.items():
         try:
@@ -51,11 +55,14 @@ def check_tables(connection: sa.Connection, mapping: SourceMapping) -> Checked:
             broken[name] = error
             continue
         shapes[name] = {f"{table}.{each}": _kind(c) for table, columns in known.items() for each, c in columns.items()}
+        key = inspector.get_pk_constraint(mapped.table)["constrained_columns"]
+        if key and shapes[name][f"{mapped.table}.{key[0]}"] in {"whole numbers", "text"}:
+            keys[name] = key[0]
         if is_mysql:
             utc |= {(table, column) for table, column in mapped.references() if _is_timestamp(known[table][column])}
     if broken and not shapes:
         raise next(iter(broken.values()))
-    return Checked(frozenset(utc), shapes, broken)
+    return Checked(frozenset(utc), shapes, keys, broken)
 
 
 def _known_columns(

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Iterator
 
+    from numpy.typing import NDArray
+
     from feature_store.schema import Table
 
 
@@ -38,14 +40,19 @@ def by_day(batches: Iterable[pa.Table], table: Table) -> Iterator[tuple[dt.date,
 
 
 def _split(batch: pa.Table, cursor: str) -> Iterator[tuple[dt.date, pa.Table]]:
-    moments = batch[cursor].to_numpy()
+    moments = moments_of(batch, cursor)
     if (moments[1:] < moments[:-1]).any():
         batch = batch.sort_by(cursor)
-        moments = batch[cursor].to_numpy()
+        moments = moments_of(batch, cursor)
     days = moments.astype("datetime64[D]")
     starts = [0, *(np.flatnonzero(days[1:] != days[:-1]) + 1).tolist()] if len(days) else []
     for start, end in zip(starts, [*starts[1:], len(days)], strict=False):
         yield days[start].item(), batch.slice(start, end - start)
+
+
+def moments_of(rows: pa.Table, name: str) -> NDArray[np.datetime64]:
+    """Times without nulls, in UTC. Arrow's own `to_numpy` imports pandas, a tenth of a million rows' time."""
+    return np.from_dlpack(rows[name].combine_chunks().cast(pa.int64())).view("datetime64[us]")
 
 
 def ordered(rows: list[pa.Table], table: Table) -> pa.Table:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pipeline.progress import track
 from pipeline.sources.archive import RAW, read_partition, write_partitions
-from pipeline.sources.canonical import arrow_schema
+from pipeline.sources.canonical import arrow_schema, no_rows
 from pipeline.sources.daily import by_day
 from pipeline.sources.drift import check_shape, record_shape
 from pipeline.sources.ledger import Extraction, Partition
@@ -124,7 +124,7 @@ class Intake:
         self, table: Table, window: Window, days: Iterable[tuple[dt.date, pa.Table]], taken: Taken
     ) -> Iterator[tuple[dt.date, pa.Table]]:
         """Days whose content is another now; a day that the source no longer has becomes an empty file."""
-        known, empty = self._known(table), arrow_schema(table).empty_table()
+        known, empty = self._known(table), no_rows(arrow_schema(table))
         for day, rows in days:
             taken.days.add(day)
             held = empty if day not in known else self._held(table, day, known, window)
@@ -152,7 +152,7 @@ class Intake:
 
     def _held(self, table: Table, day: dt.date, known: Mapping[dt.date, Partition], window: Window) -> pa.Table:
         if day not in known or window.kind == MEND:
-            return arrow_schema(table).empty_table()
+            return no_rows(arrow_schema(table))
         return read_partition(self.settings.workspace, RAW, table.name, day, known[day])
 
     def _known(self, table: Table) -> dict[dt.date, Partition]:

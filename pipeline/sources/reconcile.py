@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from pipeline.sources.archive import RAW, partition_file, write_partitions
 from pipeline.sources.business import EARLIEST
-from pipeline.sources.canonical import arrow_schema
+from pipeline.sources.canonical import arrow_schema, no_rows
 from pipeline.sources.daily import by_day
 from pipeline.sources.intake import ONE_DAY, Intake, checksum_of, start_of
 from pipeline.sources.ledger import Extraction
@@ -229,7 +229,7 @@ class Comparison:
 
 
 def _repair(intake: Intake, table: Table, repairs: Repairs, result: Reconciliation) -> None:
-    done, empty = Repaired(), arrow_schema(table).empty_table()
+    done, empty = Repaired(), no_rows(arrow_schema(table))
 
     def rows_of(day: Day) -> pa.Table:
         return dict(by_day(_read(intake, table, day), table)).get(day, empty)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.sources.archive import RAW, read_partition
-from pipeline.sources.canonical import arrow_schema
+from pipeline.sources.canonical import arrow_schema, no_rows
 from pipeline.sources.intake import ids_of
 from pipeline.sources.merge import merge, without_keys
 
@@ -47,7 +47,7 @@ def repaired_days(
     intake: Intake, table: Table, repairs: Repairs, rows_of: Callable[[Day], pa.Table], result: Repaired
 ) -> Iterator[tuple[Day, pa.Table]]:
     """Each day that changes, without rows that are no more true and with those of `rows_of`."""
-    known, empty = intake.ledger.partitions(RAW, table.name), arrow_schema(table).empty_table()
+    known, empty = intake.ledger.partitions(RAW, table.name), no_rows(arrow_schema(table))
     for day in sorted(repairs.read | repairs.remove.keys()):
         held = read_partition(intake.settings.workspace, RAW, table.name, day, known[day]) if day in known else empty
         kept = without_keys(held, repairs.remove[day], table) if day in repairs.remove else held

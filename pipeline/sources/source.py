@@ -32,7 +32,7 @@ class Source(Protocol):
         """Whether any row's cursor lies in the half-open window."""
 
     def read(self, name: str, start: dt.datetime, end: dt.datetime) -> Iterator[pa.Table]:
-        """The rows of the half-open window, ordered by cursor, in batches of the canonical schema."""
+        """The rows of the half-open window in batches of the canonical schema, ordered from batch to batch."""
 
     def scan(self, name: str) -> Iterator[pa.Table]:
         """Every row whatever its cursor, in any order, in batches of the canonical schema."""

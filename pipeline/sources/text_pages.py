@@ -9,32 +9,29 @@ from __future__ import annotations
 import functools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from pipeline.sources.mapping import Constant, Expression
-from pipeline.sources.paging import from_position
 from pipeline.sources.selection import DELETED, from_clause, source_columns
-from pipeline.sources.text_rows import text_rows
+from pipeline.sources.text_rows import TextRows, text_rows
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from feature_store.schema import Table
     from pipeline.sources.mapping import TableMapping
-    from pipeline.sources.paging import Order, Position, Session
+    from pipeline.sources.paging import Session
     from pipeline.sources.source import Shape
-    from pipeline.sources.text_rows import TextRows
 
 _WHOLE, _NUMBERS, _TIMES, _TEXT = "whole numbers", "numbers", "times", "text"
 _SPOKEN = {("mysql", "pymysql"), ("mariadb", "pymysql")}
 _FIRST_ROWS, _PAGE_BYTES = 1_000, 1 << 22
 """Nobody knows how long rows are: the first page is short, the others take about so much memory."""
+_NO_ROWS = TextRows(bytearray(), np.zeros(0, np.int64), 0)
 Columns = dict[str, pa.Array]
 
 
@@ -64,33 +61,64 @@ def text_pages(
     session: Session,
     mapping: TableMapping,
     table: Table,
-    shape: Shape,
-    wanted: Sequence[str],
+    key: sa.ColumnElement[Any] | None,
+    wanted: Iterable[str],
     where: Sequence[sa.ColumnElement[bool]],
-    order: Order,
+    by: sa.ColumnElement[Any],
     page_rows: int,
 ) -> Iterator[Page]:
-    """Pages of rows as text, with the promises of `paging.pages`."""
-    kinds = {name: _kind(mapping, table, shape, name) for name in wanted}
-    columns = [column for column in source_columns(mapping, table) if column.name in kinds]
+    """Pages of rows as text, each of greater values of `by` than the one before; inside a page rows come as the server
+    likes. Every row comes once.
+
+    key: the first column of the primary key, where it has one that text can say
+    """
+    columns = [column for column in source_columns(mapping, table) if column.name in wanted]
     names = [column.name for column in columns]
-    rows = sa.select(*columns).select_from(from_clause(mapping)).where(*where).order_by(*order.columns)
-    after: Position | None = None
-    asked = min(page_rows, _FIRST_ROWS)
-    while True:
-        query = rows if after is None else rows.where(from_position(order, after))
-        found = session.answer(functools.partial(text_rows, query=query.limit(asked)))
-        if len(found) < asked:
-            if len(found):
-                yield Page(found, names)
-            return
-        first, last = (_position(found, names, order, row) for row in (slice(0, 1), slice(-1, None)))
-        if first == last:
+    rows = sa.select(*columns).select_from(from_clause(mapping)).where(*where)
+    stretches = Stretches(rows, by, sa.null() if key is None else key)
+    start, asked, ended = None, min(page_rows, _FIRST_ROWS), False
+    while not ended:
+        found, end, ended = session.answer(functools.partial(stretches.read, start=start, asked=asked))
+        if end == start and not ended:
             asked *= 2
-            continue
-        yield Page(found, names, order.names)
-        after = tuple(_value(value, kinds[name]) for name, value in zip(order.names, last, strict=True))
-        asked = min(page_rows, max(_PAGE_BYTES // (len(found.content) // len(found) + 1), 1))
+        elif len(found):
+            yield Page(found, names)
+            asked = min(page_rows, max(_PAGE_BYTES // (len(found.content) // len(found) + 1), 1))
+        start = end
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """A query whose rows are asked for by stretches of one of its columns.
+
+    Where a stretch ends is asked of the index alone, and within which primary keys it lies. Both conditions mean the
+    same rows, and the server chooses: rows that were written in the order of the column come by the primary key in a
+    third of the time (docs/benchmarks.md), others by the index.
+    """
+
+    query: sa.Select[Any]
+    column: sa.ColumnElement[Any]
+    key: sa.ColumnElement[Any]
+
+    def read(self, connection: sa.Connection, start: Any, asked: int) -> tuple[TextRows, Any, bool]:  # noqa: ANN401 -- of the column's type
+        """The rows from `start` up to the value of the row `asked` rows further, that value, and whether it is the end.
+
+        No rows, and `start` again: so many rows and more have that very value.
+        """
+        rows = self.query if start is None else self.query.where(self.column >= start)
+        nearest = rows.with_only_columns(self.column.label("value"), self.key.label("key"))
+        near = nearest.order_by(self.column).limit(asked).subquery("near")
+        of = sa.func
+        bounds = sa.select(of.count(), of.max(near.c.value), of.min(near.c.key), of.max(near.c.key))
+        count, end, first, last = connection.execute(bounds).one()
+        if not count or (count == asked and end == start):
+            return _NO_ROWS, start, not count
+        if first is not None:
+            rows = rows.where(self.key.between(first, last))
+        if count == asked:
+            before = self.column < end
+            rows = rows.where(before if start is not None else sa.or_(before, self.column.is_(None)))
+        return text_rows(connection, rows), end, count < asked
 
 
 @dataclass(frozen=True)
@@ -99,15 +127,9 @@ class Page:
 
     rows: TextRows
     names: list[str]
-    but_last: tuple[str, ...] = ()
-    """Columns of the order: rows with the position of the last one come again with the next page."""
 
     def columns(self) -> Columns:
-        found = dict(zip(self.names, self.rows.columns(), strict=True))
-        if not self.but_last:
-            return found
-        whole = _rows_before(found, self.but_last, [found[name][-1].as_py() for name in self.but_last])
-        return {name: values.slice(0, whole) for name, values in found.items()}
+        return dict(zip(self.names, self.rows.columns(), strict=True))
 
 
 def ahead(pages: Iterator[Page]) -> Generator[Page]:
@@ -120,28 +142,3 @@ def ahead(pages: Iterator[Page]) -> Generator[Page]:
         while (page := waiting.result()) is not None:
             waiting = reader.submit(next, pages, None)
             yield page
-
-
-def _position(rows: TextRows, names: list[str], order: Order, row: slice) -> list[str | None]:
-    """What one row has in the columns of the order."""
-    values = dict(zip(names, rows.columns(row), strict=True))
-    return [values[name][0].as_py() for name in order.names]
-
-
-def _rows_before(columns: Columns, names: Sequence[str], last: Sequence[str | None]) -> int:
-    """How many rows come before the run that has the position of the last one."""
-    other = np.zeros(len(columns[names[0]]), bool)
-    for name, value in zip(names, last, strict=True):
-        differs = (
-            pc.is_valid(columns[name]) if value is None else pc.fill_null(pc.not_equal(columns[name], value), True)
-        )
-        other |= differs.to_numpy(zero_copy_only=False)
-    found = np.flatnonzero(other)
-    return int(found[-1]) + 1 if len(found) else 0
-
-
-def _value(text: str | None, kind: str | None) -> Any:  # noqa: ANN401 -- of the column's type
-    """A value that the server compares as the column's own type; times are compared well as text."""
-    if text is None:
-        return None
-    return int(text) if kind == _WHOLE else Decimal(text) if kind == _NUMBERS else text

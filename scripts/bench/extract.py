@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -106,26 +105,17 @@ Measured = tuple[int, float, float, float]
 
 def measure(name: str, python: str, program: str, url: str, *arguments: str) -> Measured:
     """One reading."""
-    with tempfile.TemporaryDirectory() as folder:
-        reader = [python, "-c", program, url, folder, *arguments]
-        command = [sys.executable, __file__, "--child", *reader]
-        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        # Peers were compiled when they were installed, so this code may be, too.
-        compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        done = subprocess.run(command, cwd=ROOT, env=compiled, capture_output=True, text=True, check=False)
-        seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        raise SystemExit(f"{name}: {done.stderr[-2000:]}")
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    rows, peak = done.stdout.splitlines()[-2:]
-    return int(rows), seconds, cpu, float(peak)
-
-
-def child(command: list[str]) -> None:
-    """Run one reader and print its peak memory after what it prints itself."""
-    done = subprocess.run(command, check=False)
-    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024, flush=True)
-    sys.exit(done.returncode)
+    # Peers were compiled when they were installed, so this code may be, too.
+    compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as wrong:
+        command, start = [python, "-c", program, url, folder, *arguments], time.perf_counter()
+        reader = subprocess.Popen(command, cwd=ROOT, env=compiled, stdout=told, stderr=wrong)
+        _, status, used = os.wait4(reader.pid, 0)
+        seconds = time.perf_counter() - start
+        told.seek(0), wrong.seek(0)
+        if status:
+            raise SystemExit(f"{name}: {wrong.read().decode()[-2000:]}")
+        return int(told.read().split()[-1]), seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024.0
 
 
 def table(results: dict[str, list[Measured]]) -> str:
@@ -151,13 +141,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", default="mysql+pymysql://root@127.0.0.1:3306", help="where a database may be made")
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", help="a Python that has polars, connectorx and dlt")
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
-    parser.add_argument("--child", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.child:
-        child(arguments.child)
     server, name = sa.make_url(arguments.server), f"vitrine_bench_{uuid.uuid4().hex[:8]}"
     engine = sa.create_engine(server, poolclass=sa.pool.NullPool)
     with engine.begin() as connection:

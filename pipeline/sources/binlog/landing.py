@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from pipeline.sources.archive import RAW, partition_file
 from pipeline.sources.business import EARLIEST
-from pipeline.sources.canonical import arrow_schema
+from pipeline.sources.canonical import arrow_schema, no_rows
 from pipeline.sources.daily import by_day, ordered
 from pipeline.sources.intake import ids_of
 from pipeline.sources.mapping import Constant
@@ -56,7 +56,7 @@ def land(
         TooManyRowsError: more than `most` rows.
         SourceError: the source cannot be read.
     """
-    read = [arrow_schema(table).empty_table()]
+    read = [no_rows(arrow_schema(table))]
     for batch in _read(source, watched, changes):
         read.append(batch)
         if sum(map(len, read)) > most:
@@ -135,7 +135,7 @@ def _held(intake: Intake, table: Table, rows: pa.Table, gone: pa.Table) -> pa.Ta
     now = pa.table([*(rows[part] for part in table.key), rows[table.cursor]], schema=schema)
     never = pa.table([*(gone[part] for part in table.key), pa.nulls(len(gone), moment.type)], schema=schema)
     changed = pa.concat_tables([now, never])
-    empty = pa.schema([*keys, ("day", pa.date32()), ("gone", pa.bool_()), ("later", pa.bool_())]).empty_table()
+    empty = no_rows(pa.schema([*keys, ("day", pa.date32()), ("gone", pa.bool_()), ("later", pa.bool_())]))
     workspace, known = intake.settings.workspace, intake.ledger.partitions(RAW, table.name)
     files = [str(partition_file(workspace, RAW, table.name, day)) for day, partition in known.items() if partition.rows]
     if not files or not len(changed):

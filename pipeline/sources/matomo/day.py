@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from feature_store.errors import ArchiveError
 from pipeline.sources.archive import RAW, read_partition, write_partitions
-from pipeline.sources.canonical import arrow_schema
+from pipeline.sources.canonical import arrow_schema, no_rows
 from pipeline.sources.forgotten import Forgotten
 from pipeline.sources.intake import ONE_DAY, Taken, checksum_of, start_of
 from pipeline.sources.ledger import Extraction, Ledger, Partition
@@ -76,7 +76,7 @@ def _read(source: MatomoSource, start: dt.datetime, end: dt.datetime) -> tuple[d
 
 def _held(workspace: Workspace, table: Table, day: dt.date, known: Partition | None) -> pa.Table:
     """What is archived of a day; nothing where that is damaged or has the columns of an earlier version."""
-    nothing = arrow_schema(table).empty_table()
+    nothing = no_rows(arrow_schema(table))
     try:
         rows = nothing if known is None else read_partition(workspace, RAW, table.name, day, known)
     except ArchiveError:
@@ -99,5 +99,5 @@ def _change(held: pa.Table, rows: pa.Table, table: Table) -> Taken:
 
 def _ordered(pages: list[pa.Table], table: Table) -> pa.Table:
     """The same rows in the same order, however they came."""
-    rows = pa.concat_tables([arrow_schema(table).empty_table(), *pages])
+    rows = pa.concat_tables([no_rows(arrow_schema(table)), *pages])
     return rows.sort_by([(name, "ascending") for name in (table.cursor, *table.key)])
