@@ -22,17 +22,19 @@ _PAIR = ["user_id", "item_id"]
 class Pairs(AsOf):
     """Each user's purchases of one item since the archive begins, one row per user and item.
 
-    `baskets`, `lines`, `quantity`, and the moments `first` and `last` (seconds since 1970 UTC) of the earliest and the
-    latest of them.
+    `lines`, `quantity`, and the moments `first` and `last` (seconds since 1970 UTC) of the earliest and the latest of
+    them; a pair lies within a window when `last` does.
     """
 
-    def __init__(self, rows: ir.Table, as_of: int, shop_repeat_share: float) -> None:
+    moment = "last"
+
+    def __init__(self, rows: ir.Table, as_of: int, shop_repeat_share: Value) -> None:
         super().__init__(rows, as_of)
         self.shop_repeat_share = shop_repeat_share
 
-    def buyers(self) -> Value:
+    def buyers(self, days: float | None = None) -> Value:
         """Users, for an item."""
-        return self.rows.count()
+        return self.rows.count(where=self.within(days))
 
     def lines(self) -> Value:
         """Order lines."""
@@ -50,17 +52,15 @@ class Pairs(AsOf):
 
     def repeat_share(self, prior_buyers: float) -> Value:
         """Share of buyers who bought again, as if `prior_buyers` more had been seen who do as the whole shop does."""
-        again = self.rows.count(where=self.rows["baskets"] > 1)
+        again = self.rows.count(where=bought_again(self.rows))
         return (again + prior_buyers * self.shop_repeat_share) / (self.rows.count() + prior_buyers)
-
-    def mean_gap_days(self) -> Value:
-        """Days between two purchases of the same user, on average over all gaps; none where nobody bought again."""
-        gaps = (self.rows["baskets"] - 1).sum()
-        return (self.rows["last"] - self.rows["first"]).sum() / gaps.nullif(0) / float(SECONDS_PER_DAY)
 
 
 class Gaps(AsOf):
     """Each time a user bought an item again: one row with the `gap` in seconds since they bought it before."""
+
+    def mean_days(self) -> Value:
+        return self.rows["gap"].sum() / self.rows.count() / float(SECONDS_PER_DAY)
 
     def median_days(self) -> Value:
         return self.rows["gap"].median() / float(SECONDS_PER_DAY)
@@ -68,10 +68,15 @@ class Gaps(AsOf):
 
 @dataclass(frozen=True)
 class Ever:
-    """pairs: user_id, item_id, baskets, lines, quantity, first, last;  gaps: item_id, gap."""
+    """pairs: user_id, item_id, lines, quantity, first, last;  gaps: item_id, gap."""
 
     pairs: ir.Table
     gaps: ir.Table
+
+
+def bought_again(pairs: ir.Table) -> Value:
+    """Whether the user bought the item at more than one moment."""
+    return pairs["last"] > pairs["first"]
 
 
 def ever(bought: ir.Table, past: Ever | None, keep: Callable[[str, ir.Table], ir.Table]) -> Ever:
@@ -81,7 +86,6 @@ def ever(bought: ir.Table, past: Ever | None, keep: Callable[[str, ir.Table], ir
     before = bought["seconds"].lag().over(ibis.window(group_by=_PAIR, order_by="seconds"))
     lines = keep("lines", bought.select(*_PAIR, "seconds", "quantity", gap=bought["seconds"] - before))
     pairs = lines.group_by(_PAIR).aggregate(
-        baskets=lines.count(where=lines["gap"].isnull() | (lines["gap"] > 0)),
         lines=lines.count(),
         quantity=lines["quantity"].cast(EXACT).sum().cast(EXACT),
         first=lines["seconds"].min(),
@@ -103,7 +107,7 @@ def _added(past: ir.Table, later: ir.Table) -> ir.Table:
     both = past.outer_join(later, _PAIR, rname="{name}_later")
     sums = {
         name: (both[name].fill_null(0) + both[f"{name}_later"].fill_null(0)).cast(kind)
-        for name, kind in (("baskets", "int64"), ("lines", "int64"), ("quantity", EXACT))
+        for name, kind in (("lines", "int64"), ("quantity", EXACT))
     }
     keys = {name: ibis.coalesce(both[name], both[f"{name}_later"]) for name in _PAIR}
     first, last = ibis.coalesce(both["first"], both["first_later"]), ibis.coalesce(both["last_later"], both["last"])

@@ -31,7 +31,10 @@ class AsOf:
     """Rows of a table as of the end of a day.
 
     `reach` is how many days back the words looked that were asked so far: what a snapshot must read of the past.
+    `moment` names the column that says when a row happened.
     """
+
+    moment = "seconds"
 
     def __init__(self, rows: ir.Table, as_of: int, reach: float = 0.0) -> None:
         self.rows, self.as_of, self.reach = rows, as_of, reach
@@ -46,19 +49,21 @@ class AsOf:
     def age_days(self) -> Value:
         """Days from the row's moment to the end of the day, above 0."""
         self._look_back(None)
-        return (self.as_of - self.rows["seconds"]) / float(SECONDS_PER_DAY)
+        return (self.as_of - self.rows[self.moment]) / float(SECONDS_PER_DAY)
 
     def within(self, days: float | None) -> Value:
         """Whether the row lies in the last `days`; None (everything) for no window."""
         self._look_back(days)
-        return None if days is None else self.rows["seconds"] >= self.as_of - int(days * SECONDS_PER_DAY)
+        return None if days is None else self.rows[self.moment] >= self.as_of - int(days * SECONDS_PER_DAY)
 
     def _look_back(self, days: float | None) -> None:
         self.reach = max(self.reach, math.inf if days is None else days)
 
 
 class Purchases(AsOf):
-    """Purchases before the end of the day, one row per order line. `Pairs` knows cheaper what was ever bought."""
+    """Purchases before the end of the day, one row per order line. `Pairs` knows cheaper what was ever bought, and how
+    many bought an item of late.
+    """
 
     def baskets(self, days: float | None = None) -> Value:
         """Distinct baskets."""

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Protocol
 from feature_store.behaviour import LOOK_DAYS, Listed, looks, mix, returns, shelf
 from feature_store.errors import FeatureError
 from feature_store.registry import stored_features
-from feature_store.repeats import Ever, Gaps, Pairs
+from feature_store.repeats import Ever, Gaps, Pairs, bought_again
 from feature_store.schema import PURCHASE, TABLES, UNSEEN
 from feature_store.spec import ENTITIES, Entity, Feature
-from feature_store.tables import SECONDS_PER_DAY, AsOf, Prices, Promotions, Purchases, since
+from feature_store.tables import SECONDS_PER_DAY, AsOf, Prices, Promotions, Purchases, Value, since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import ibis.expr.types as ir
-    import pyarrow as pa
 
 KEYS: Mapping[Entity, str] = {"user": "user_id", "item": "item_id", "category": "category", "brand": "brand"}
 _WHOLE = ("pairs", "gaps", "prices", "promotions", "shelf", "listed")
@@ -38,9 +37,6 @@ class Source(Protocol):
 
     def ever(self, as_of: int) -> Ever:
         """What was ever bought."""
-
-    def frame(self, rows: ir.Table) -> pa.Table:
-        """Rows of an expression."""
 
     def keep(self, name: str, rows: ir.Table) -> ir.Table:
         """Rows of an expression, computed once."""
@@ -126,12 +122,10 @@ class Views:
         return self.source.ever(self.as_of)
 
     @cached_property
-    def _repeat_share(self) -> float:
+    def _repeat_share(self) -> Value:
         """Of all pairs of a user and an item that they bought, the share in which they bought it again."""
         pairs = self._ever.pairs
-        counted = self.source.frame(pairs.aggregate(again=pairs.count(where=pairs["baskets"] > 1), pairs=pairs.count()))
-        again, every = (counted[name][0].as_py() for name in ("again", "pairs"))
-        return float(again / max(every, 1))
+        return pairs.aggregate(share=pairs.count(where=bought_again(pairs)) / pairs.count()).as_scalar()
 
     def _with(self, level: str, rows: ir.Table) -> ir.Table:
         """The rows with the category or brand of each one's item."""
@@ -192,14 +186,9 @@ class _NoRows:
     def ever(self, as_of: int) -> Ever:  # noqa: ARG002 - as an archive's
         import ibis
 
-        counts = dict.fromkeys(("baskets", "lines", "first", "last"), "int64")
+        counts = dict.fromkeys(("lines", "first", "last"), "int64")
         pairs = {"user_id": "string", "item_id": "string", "quantity": "decimal(38, 6)", **counts}
         return Ever(ibis.table(pairs, "pairs"), ibis.table({"item_id": "string", "gap": "int64"}, "gaps"))
 
     def keep(self, name: str, rows: ir.Table) -> ir.Table:  # noqa: ARG002 - as an archive's
         return rows
-
-    def frame(self, rows: ir.Table) -> pa.Table:
-        import pyarrow as pa
-
-        return pa.Table.from_pylist([dict.fromkeys(rows.columns, 0)])

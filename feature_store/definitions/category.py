@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from feature_store.spec import stored
 
 if TYPE_CHECKING:
-    from feature_store.repeats import Pairs
+    from feature_store.repeats import Gaps, Pairs
     from feature_store.tables import Purchases, Value
 
 
@@ -58,9 +58,9 @@ def category_repeat_share(pairs: Pairs) -> Value:
 
 
 @stored(entity="category", unit="days", default=400.0)
-def category_mean_gap_days(pairs: Pairs) -> Value:
+def category_mean_gap_days(gaps: Gaps) -> Value:
     """Days between two purchases of the same item of the category by the same user; 400 for never.
 
     Source: purchases.
     """
-    return pairs.mean_gap_days()
+    return gaps.mean_days()

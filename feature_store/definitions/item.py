@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 from feature_store.spec import stored
 
 if TYPE_CHECKING:
-    from feature_store.repeats import Pairs
+    from feature_store.repeats import Gaps, Pairs
     from feature_store.tables import Prices, Promotions, Purchases, Value
 
 
 @stored(entity="item", unit="users", default=0.0)
-def item_buyer_count_7d(purchases: Purchases) -> Value:
+def item_buyer_count_7d(pairs: Pairs) -> Value:
     """Users who bought the item in the last 7 days. Source: purchases."""
-    return purchases.buyers(7)
+    return pairs.buyers(7)
 
 
 @stored(entity="item", unit="users", default=0.0)
-def item_buyer_count_28d(purchases: Purchases) -> Value:
+def item_buyer_count_28d(pairs: Pairs) -> Value:
     """Users who bought the item in the last 28 days. Source: purchases."""
-    return purchases.buyers(28)
+    return pairs.buyers(28)
 
 
 @stored(entity="item", unit="users", default=0.0)
@@ -98,9 +98,9 @@ def item_repeat_share(pairs: Pairs) -> Value:
 
 
 @stored(entity="item", unit="days", default=400.0)
-def item_mean_gap_days(pairs: Pairs) -> Value:
+def item_mean_gap_days(gaps: Gaps) -> Value:
     """Days between two purchases of the item by the same user; 400 where nobody bought it again. Source: purchases."""
-    return pairs.mean_gap_days()
+    return gaps.mean_days()
 
 
 @stored(entity="item", unit="money", default=0.0)

@@ -99,7 +99,9 @@ class DuckDb:
         return self.connection.table(name)
 
     def to_arrow(self, rows: ir.Table) -> pa.Table:
-        return self.connection.to_pyarrow(rows)
+        # Not through Ibis' own way, which imports pandas.
+        found = self.connection.con.sql(self.connection.compile(rows)).to_arrow_table()
+        return found.cast(rows.schema().to_pyarrow())
 
     def close(self) -> None:
         self.connection.disconnect()

@@ -102,7 +102,7 @@ def test_events_since_then_are_read_alone(tmp_path) -> None:
     archive = open_archive(clean, past)
     assert archive.frame(archive.events).num_rows == 1
     ((row,), gaps, log) = known(archive)
-    assert (row["baskets"], row["last"] - row["first"]) == (3, 99 * DAY)
+    assert (row["lines"], row["last"] - row["first"]) == (3, 99 * DAY)
     assert sorted(gap["gap"] / DAY for gap in gaps) == [39.5, 59.5]
     assert len(log["seconds"]) == 3
     archive.close()
@@ -144,7 +144,7 @@ def test_an_event_that_moved_across_the_boundary_counts_once(tmp_path) -> None:
     write(clean, "events", [moved])
     archive = open_archive(clean, past)
     assert archive.past is None
-    assert [row["baskets"] for row in known(archive)[0]] == [2]
+    assert [row["lines"] for row in known(archive)[0]] == [2]
     archive.close()
 
 
