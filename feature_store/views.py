@@ -60,7 +60,7 @@ class Views:
         if key in view.rows.columns:
             return view
         view = copy.copy(view)
-        view.rows = self._with(key, view.rows)
+        view.rows = self._with(view.rows, key)
         return view
 
     def _view(self, name: str) -> AsOf:
@@ -112,7 +112,7 @@ class Views:
         """
         recent = self._last(self.reach)
         bought = recent.filter(recent["kind"] == PURCHASE).drop("kind", "time")
-        return self.source.keep("recent", self._with("brand", self._with("category", bought)))
+        return self.source.keep("recent", self._with(bought, "category", "brand"))
 
     def _last(self, days: float) -> ir.Table:
         return self._events if math.isinf(days) else since(self._events, self.as_of - days * SECONDS_PER_DAY)
@@ -127,13 +127,12 @@ class Views:
         pairs = self._ever.pairs
         return pairs.aggregate(share=pairs.count(where=bought_again(pairs)) / pairs.count()).as_scalar()
 
-    def _with(self, level: str, rows: ir.Table) -> ir.Table:
-        """The rows with the category or brand of each one's item."""
+    def _with(self, rows: ir.Table, *levels: str) -> ir.Table:
+        """The rows with category and brand, or one of them, of each one's item."""
         import ibis
 
-        items = self.source.items.select("item_id", **{level: self.source.items[level]})
-        joined = rows.left_join(items, "item_id").drop("item_id_right")
-        return joined.mutate(**{level: ibis.coalesce(joined[level], "")})
+        joined = rows.left_join(self.source.items.select("item_id", *levels), "item_id").drop("item_id_right")
+        return joined.mutate(**{level: ibis.coalesce(joined[level], "") for level in levels})
 
 
 def by_source(entity: Entity) -> dict[str, list[Feature]]:
