@@ -32,7 +32,7 @@ def ranker(
     settings = settings_of()
     cut = settings.cut(day_of(day, settings))
     split = split_of(cut, settings, validation_weeks=validation_weeks, askers=askers)
-    tuned = search(split, settings, trials=trials, minutes=minutes)
+    tuned = search(split, settings, trials=trials, minutes=minutes, told=out.print)
     table = Table(title=f"{settings.training.ranker}: {tuned.trials} trials")
     for column in ("choice", "present", "best"):
         table.add_column(column)

@@ -5,7 +5,9 @@ The weeks on which a release is judged come after the cut, and are never looked 
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +21,20 @@ from pipeline.knowledge import open_archive
 from pipeline.progress import track
 from pipeline.recommender.examples import Examples, join
 from pipeline.recommender.judged import ndcg_of_order
+from pipeline.recommender.ranker.blend import Blend
 from pipeline.recommender.training import fitted
 from pipeline.recommender.weeks import moments, week_of_examples, whole_week
 from pipeline.tuning.space import suggested
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Callable
 
     import optuna
     from numpy.typing import NDArray
 
-    from pipeline.recommender.ranker.choices import TrainingChoices
+    from pipeline.recommender.ranker.choices import PartName, TrainingChoices
+    from pipeline.recommender.ranker.model import TrainedRanker
     from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -87,38 +92,70 @@ def split_of(cut: dt.date, settings: Settings, *, validation_weeks: int, askers:
     return Split(learned, judged, tuple(sorted(deciding)))
 
 
-def judged_by(split: Split, training: TrainingChoices, settings: Settings) -> NDArray[np.float64]:
-    """ndcg@20 of every asker who decides, (askers,), by a ranker trained with these choices."""
-    with_these = settings.model_copy(update={"training": training})
-    ranker = fitted(split.learned, ranker_features(settings.recall_sources), with_these)
+class Rankers:
+    """Rankers of one search, trained on `learned` as the settings say but for the choices of a trial.
+
+    The trials of a blend differ only in what its parts count: each part is fitted once.
+    """
+
+    def __init__(self, learned: Examples, settings: Settings) -> None:
+        self._learned, self._settings = learned, settings
+        self._parts: dict[PartName, TrainedRanker] = {}
+
+    def of(self, training: TrainingChoices) -> TrainedRanker:
+        if training.ranker != "blend":
+            return self._fitted(training)
+        for name in training.blend.parts:
+            if name not in self._parts:
+                self._parts[name] = self._fitted(training.model_copy(update={"ranker": name}))
+        return Blend.weighed(self._parts, training.blend.parts, self._learned)
+
+    def _fitted(self, training: TrainingChoices) -> TrainedRanker:
+        settings = self._settings.model_copy(update={"training": training})
+        return fitted(self._learned, ranker_features(settings.recall_sources), settings)
+
+
+def judged_by(split: Split, ranker: TrainedRanker) -> NDArray[np.float64]:
+    """ndcg@20 of every asker who decides, (askers,)."""
     return np.concatenate(
         [ndcg_of_order(ranker.score(examples.matrix), examples, wanted) for examples, wanted in split.judged]
     )
 
 
 @products_on_one_thread()
-def search(split: Split, settings: Settings, *, trials: int, minutes: float | None) -> Tuned:
+def search(
+    split: Split,
+    settings: Settings,
+    *,
+    trials: int,
+    minutes: float | None,
+    told: Callable[[str], object] = log.info,
+) -> Tuned:
     """Search until so many trials are in the study (or the minutes are over), then measure best and present anew.
+    What each trial found is `told` at its end.
 
     The study lies in `<work_dir>/tuning/ranker.db` and is gone on with when the same split, features and ranker are
-    asked for again.
+    asked for again, with the same choices beside those that are searched.
     """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = _study(split, settings)
-    training = settings.training
+    training, rankers = settings.training, Rankers(split.learned, settings)
 
     def objective(trial: optuna.Trial) -> float:
-        value = float(judged_by(split, suggested(trial, training), settings).mean())
-        log.info("trial", extra={"number": trial.number, "ndcg@20": round(value, 6), **trial.params})
+        started = time.perf_counter()
+        value = float(judged_by(split, rankers.of(suggested(trial, training))).mean())
+        seconds = time.perf_counter() - started
+        tried = ", ".join(f"{name} {choice:g}" for name, choice in trial.params.items())
+        told(f"trial {trial.number + 1} of {trials}: ndcg@20 {value:.4f} with {tried} ({seconds:.0f} s)")
         return value
 
     missing = max(trials - len(_finished(study)), 0)
     if missing:
         study.optimize(objective, n_trials=missing, timeout=None if minutes is None else 60 * minutes)
     choices = suggested(optuna.trial.FixedTrial(study.best_params), training)
-    found, before = judged_by(split, choices, settings), judged_by(split, training, settings)
+    found, before = (judged_by(split, rankers.of(each)) for each in (choices, training))
     if found.mean() <= before.mean():
         choices, found = training, before
     (difference,) = mean_intervals((found - before)[:, None], seed=settings.seed)
@@ -138,8 +175,9 @@ def _study(split: Split, settings: Settings) -> optuna.Study:
 
     folder = settings.work_dir / "tuning"
     folder.mkdir(parents=True, exist_ok=True)
-    ranker, weeks = settings.training.ranker, "+".join(map(str, split.weeks))
-    name = f"{ranker} {weeks} {feature_set_id()} {split.learned.matrix.shape} seed {settings.seed}"
+    training, weeks = settings.training, "+".join(map(str, split.weeks))
+    others = hashlib.sha256(training.model_dump_json(exclude={training.section}).encode()).hexdigest()[:8]
+    name = f"{training.ranker} {weeks} {feature_set_id()} {split.learned.matrix.shape} seed {settings.seed} {others}"
     storage = f"sqlite:///{folder / 'ranker.db'}"
     study = optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
     # Seeded by how far the study is: gone on with, it does not try again what it tried first.

@@ -63,7 +63,7 @@ def _network(trial: optuna.Trial) -> dict[str, Any]:
 
 def _blend(trial: optuna.Trial) -> dict[str, Any]:
     share = trial.suggest_float("network_share", 0.0, 1.0, step=0.1)
-    return {"parts": {"lightgbm": 1 - share, "network": share}}
+    return {"parts": {"lightgbm": round(1 - share, 1), "network": round(share, 1)}}
 
 
 _SPACES: dict[str, Callable[[Any], dict[str, Any]]] = {

@@ -50,12 +50,22 @@ class Blend:
     def fit(
         cls, examples: Examples, features: Sequence[str], training: TrainingChoices, *, seed: int, threads: int
     ) -> Self:
-        parts, weights = {}, {}
-        for name, share in training.blend.parts.items():
-            parts[name] = ranker_class(name).fit(examples, features, training, seed=seed, threads=threads)
+        parts = {
+            name: ranker_class(name).fit(examples, features, training, seed=seed, threads=threads)
+            for name in training.blend.parts
+        }
+        return cls.weighed(parts, training.blend.parts, examples)
+
+    @classmethod
+    def weighed(
+        cls, parts: Mapping[PartName, TrainedRanker], shares: Mapping[PartName, float], examples: Examples
+    ) -> Self:
+        """Fitted parts that count by `shares`, each in its usual spread within the lists of `examples`."""
+        weights = {}
+        for name, share in shares.items():
             spread = spread_in_lists(parts[name].score(examples.matrix), examples.asker)
             weights[name] = share / spread if spread else 0.0
-        return cls(parts, weights)
+        return cls({name: parts[name] for name in shares}, weights)
 
     def score(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         scores = [self.weights[name] * part.score(matrix) for name, part in self.parts.items()]

@@ -10,7 +10,8 @@ import pytest
 
 from feature_store.registry import ranker_features
 from pipeline.configuration import load_settings
-from pipeline.tuning.ranker import Split, judged_by, search
+from pipeline.recommender.training import fitted
+from pipeline.tuning.ranker import Rankers, Split, judged_by, search
 from tests.pipeline.recommender.ranker.lessons import lessons
 
 WEEKS = (dt.date(2017, 10, 16),)
@@ -48,8 +49,10 @@ def test_it_finds_better_ones_than_one_tree_of_two_leaves(split, settings) -> No
 
 def test_it_goes_on_where_it_stopped(split, settings) -> None:
     ours = logistic(settings, 0.1)
-    first = search(split, ours, trials=2, minutes=None)
-    again = search(split, ours, trials=2, minutes=None)
+    told: list[str] = []
+    first = search(split, ours, trials=2, minutes=None, told=told.append)
+    again = search(split, ours, trials=2, minutes=None, told=told.append)
+    assert [line.split(":")[0] for line in told] == ["trial 1 of 2", "trial 2 of 2"]
     assert (first.trials, again.trials, again.best, again.ndcg) == (2, 2, first.best, first.ndcg)
     assert search(split, ours, trials=3, minutes=None).trials == 3
 
@@ -70,6 +73,42 @@ def test_without_a_better_one_the_present_stay(split, settings) -> None:
     turned = Split(split.learned, ((spoiled, wanted),), WEEKS)
     ours = logistic(settings, 1e-12)
     tuned = search(turned, ours, trials=1, minutes=None)
-    if judged_by(turned, ours.training, ours).mean() >= tuned.ndcg:
+    if judged_by(turned, Rankers(turned.learned, ours).of(ours.training)).mean() >= tuned.ndcg:
         assert tuned.best == tuned.present
     assert tuned.ndcg >= tuned.present_ndcg
+
+
+def blend(settings, network: float, **over):
+    shares = {"logistic": 1 - network, "network": network}
+    return settings(training={"ranker": "blend", "blend": {"parts": shares}, "network": {"members": 1}}, **over)
+
+
+def test_trials_of_a_blend_fit_each_part_once_and_are_what_training_would_make(split, settings) -> None:
+    ours = [blend(settings, share) for share in (0.5, 0.2)]
+    rankers = Rankers(split.learned, ours[0])
+    one, other = (rankers.of(each.training) for each in ours)
+    assert all(other.parts[name] is part for name, part in one.parts.items())
+    trained = fitted(split.learned, ranker_features(ours[1].recall_sources), ours[1])
+    matrix = split.judged[0][0].matrix
+    assert other.score(matrix).tobytes() == trained.score(matrix).tobytes() != one.score(matrix).tobytes()
+
+
+def test_an_interrupted_search_keeps_the_trials_that_were_finished(split, settings) -> None:
+    def interrupted(_line: str) -> None:
+        raise KeyboardInterrupt
+
+    ours = logistic(settings, 0.1)
+    kept: list[str] = []
+    search(split, ours, trials=1, minutes=None, told=kept.append)
+    with pytest.raises(KeyboardInterrupt):
+        search(split, ours, trials=3, minutes=None, told=interrupted)
+    assert search(split, ours, trials=1, minutes=None, told=kept.append).trials == 1
+    assert len(kept) == 1
+
+
+def test_a_study_is_not_gone_on_with_when_other_choices_have_changed(split, settings) -> None:
+    ours = logistic(settings, 0.1)
+    assert search(split, ours, trials=2, minutes=None).trials == 2
+    changed = ours.model_copy(update={"training": ours.training.model_copy(update={"negatives_per_user": 9})})
+    assert search(split, changed, trials=1, minutes=None).trials == 1
+    assert search(split, ours, trials=1, minutes=None).trials == 2
