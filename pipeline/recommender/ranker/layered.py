@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from pipeline.recommender.ranker.explanation import shares, without_each
-from pipeline.recommender.ranker.logistic import mean_and_scale, squeeze, standard
+from pipeline.recommender.ranker.logistic import mean_and_scale, standard
 from pipeline.recommender.ranker.model import MODEL, Explanation
 from pipeline.recommender.ranker.position import POSITION, scoring_columns, training_columns
 
@@ -85,8 +85,7 @@ class Layered:
         return Explanation(shares(self.columns[: matrix.shape[1]], np.abs(added).mean(axis=0)), added)
 
     def _rows(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
-        columns = squeeze(scoring_columns(matrix, len(self.columns)))
-        return _cut(columns, self.arrays["mean"], self.arrays["scale"])
+        return _cut(scoring_columns(matrix, len(self.columns)), self.arrays["mean"], self.arrays["scale"])
 
 
 def through_layers(rows: NDArray[np.float32], arrays: Arrays) -> NDArray[np.float32]:
@@ -107,10 +106,10 @@ def standard_examples(
 ) -> tuple[NDArray[np.float32], tuple[str, ...], dict[str, NDArray[np.float32]]]:
     """The examples' standard rows, the names of their columns, and their `mean` and `scale`."""
     matrix, columns = training_columns(examples, features)
-    squeezed = squeeze(matrix)
-    mean, scale = mean_and_scale(squeezed)
-    return _cut(squeezed, mean, scale), tuple(columns), {"mean": mean, "scale": scale}
+    mean, scale = mean_and_scale(matrix)
+    return _cut(matrix, mean, scale), tuple(columns), {"mean": mean, "scale": scale}
 
 
-def _cut(squeezed: NDArray[np.float32], mean: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.clip(standard(squeezed, mean, scale), -FAR, FAR)
+def _cut(matrix: NDArray[np.float32], mean: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.float32]:
+    rows = standard(matrix, mean, scale)
+    return np.clip(rows, -FAR, FAR, out=rows)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pipeline.recommender.examples import Examples
     from pipeline.recommender.ranker.choices import TrainingChoices
 
+_COLUMNS_AT_ONCE = 16
+"""A cache line of float32."""
+
 
 @dataclass(frozen=True)
 class Logistic:
@@ -50,15 +53,14 @@ class Logistic:
         from sklearn.linear_model import LogisticRegression
 
         matrix, columns = training_columns(examples, features)
-        squeezed = squeeze(matrix)
-        mean, scale = mean_and_scale(squeezed)
+        mean, scale = mean_and_scale(matrix)
         choices = training.logistic
         model = LogisticRegression(C=choices.inverse_penalty, max_iter=choices.iterations, tol=1e-3, random_state=seed)
-        model.fit(standard(squeezed, mean, scale), examples.label)
+        model.fit(standard(matrix, mean, scale), examples.label)
         return cls(tuple(columns), mean, scale, model.coef_[0].astype(np.float32), float(model.intercept_[0]))
 
     def score(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        rows = standard(squeeze(scoring_columns(matrix, len(self.columns))), self.mean, self.scale)
+        rows = standard(scoring_columns(matrix, len(self.columns)), self.mean, self.scale)
         return np.asarray((rows * self.weight).sum(axis=1, dtype=np.float64) + self.intercept)
 
     def save(self, folder: Path) -> None:
@@ -97,27 +99,38 @@ class Logistic:
 
     def explain(self, matrix: NDArray[np.float32]) -> Explanation:
         """Size of the weights, and what each standard value adds; both are exact for a sum."""
-        rows = standard(squeeze(scoring_columns(matrix, len(self.columns))), self.mean, self.scale)
+        rows = standard(scoring_columns(matrix, len(self.columns)), self.mean, self.scale)
         size = np.abs(self.weight)[: matrix.shape[1]]
         return Explanation(shares(self.columns[: matrix.shape[1]], size), (rows * self.weight)[:, : matrix.shape[1]])
 
 
-def squeeze(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+def mean_and_scale(matrix: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(columns,) each, of the squeezed values; of a column that tells nothing mean 0 and scale 1."""
+    means, scales = np.empty(matrix.shape[1], np.float32), np.empty(matrix.shape[1], np.float32)
+    for some in _blocks(matrix):
+        squeezed = _squeeze(matrix[:, some])
+        known = ~np.isnan(squeezed)
+        count = np.maximum(known.sum(axis=0), 1)
+        mean = np.where(known, squeezed, 0).sum(axis=0, dtype=np.float64) / count
+        spread = np.sqrt((np.where(known, squeezed - mean, 0) ** 2).sum(axis=0, dtype=np.float64) / count)
+        means[some], scales[some] = mean, np.where(spread > 0, spread, 1)
+    return means, scales
+
+
+def standard(matrix: NDArray[np.float32], mean: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Distance of the squeezed values from the mean in scales; 0 where nothing is known."""
+    rows = np.empty_like(matrix)
+    for some in _blocks(matrix):
+        squeezed = _squeeze(matrix[:, some])
+        rows[:, some] = (np.where(np.isnan(squeezed), mean[some], squeezed) - mean[some]) / scale[some]
+    return rows
+
+
+def _squeeze(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     """Counts and money by their logarithm, with their sign: ten more mean less the more there are."""
     return np.sign(matrix) * np.log(np.abs(matrix) + np.float32(1))
 
 
-def mean_and_scale(squeezed: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(columns,) each; of a column that tells nothing mean 0 and scale 1."""
-    known = ~np.isnan(squeezed)
-    count = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, squeezed, 0).sum(axis=0, dtype=np.float64) / count
-    spread = np.sqrt((np.where(known, squeezed - mean, 0) ** 2).sum(axis=0, dtype=np.float64) / count)
-    return mean.astype(np.float32), np.where(spread > 0, spread, 1).astype(np.float32)
-
-
-def standard(
-    squeezed: NDArray[np.float32], mean: NDArray[np.float32], scale: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Distance from the mean in scales; 0 where nothing is known."""
-    return np.asarray((np.where(np.isnan(squeezed), mean, squeezed) - mean) / scale, np.float32)
+def _blocks(matrix: NDArray[np.float32]) -> list[slice]:
+    """A few columns at a time: each step holds several copies of what it works on."""
+    return [slice(start, start + _COLUMNS_AT_ONCE) for start in range(0, matrix.shape[1], _COLUMNS_AT_ONCE)]
