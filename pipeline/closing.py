@@ -9,6 +9,7 @@ import numpy as np
 from rich.table import Table
 
 from feature_store.snapshot import read_history, read_snapshot
+from pipeline.blas import products_on_one_thread
 from pipeline.knowledge import record_of
 from pipeline.recommender.recommend import Answer, Request, recommend
 from pipeline.recommender.release import Release, current, load_release, read_decision
@@ -67,6 +68,7 @@ def read_metrics(day: dt.date, settings: Settings) -> dict[str, Any]:
     return content
 
 
+@products_on_one_thread()
 def print_closing(console: Console, day: dt.date, results: Sequence[StageResult], settings: Settings) -> None:
     """The whole closing report of a run."""
     console.print()

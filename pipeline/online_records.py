@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from feature_store.snapshot import read_history, read_snapshot
+from pipeline.blas import products_on_one_thread
 from pipeline.knowledge import record_of
 from pipeline.stages.sync import version_name
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 
+@products_on_one_thread()
 def records_of(users: Sequence[str], version: str, settings: Settings) -> list[UserRecord | None] | None:
     """The record of each user, None for whoever the version does not know; None altogether where its snapshot was made
     again since, or is no more. An empty version is a store that did not answer: nobody is known.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from pipeline.blas import products_on_one_thread
 from pipeline.errors import SettingsError
 from pipeline.knowledge import fit_source
 from pipeline.tuning.offers import ask_everybody, bought_after, known_at
@@ -48,6 +49,7 @@ class Tuned:
         )
 
 
+@products_on_one_thread()
 def tune_recall(
     day: dt.date, scene: str, names: Sequence[str], settings: Settings, *, weeks: int, budget: int, step: int
 ) -> Tuned:

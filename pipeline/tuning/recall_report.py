@@ -10,6 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from feature_store.schema import PURCHASE
+from pipeline.blas import products_on_one_thread
 from pipeline.evaluation.lists import novelty
 from pipeline.knowledge import fit_source
 from pipeline.tuning.offers import ask_everybody, bought_after, known_at
@@ -28,6 +29,7 @@ OTHER_QUOTA = 100
 """Of a source outside the scene, so many candidates are added to see what it would add."""
 
 
+@products_on_one_thread()
 def recall_report(
     day: dt.date, scene: str, names: Sequence[str], settings: Settings, *, most_users: int | None = None
 ) -> dict[str, Any]:
