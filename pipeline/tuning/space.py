@@ -57,7 +57,6 @@ def _network(trial: optuna.Trial) -> dict[str, Any]:
     return {
         "passes": trial.suggest_int("passes", 1, 5),
         "learning_rate": trial.suggest_float("learning_rate", 3e-4, 3e-3, log=True),
-        "penalty": trial.suggest_float("penalty", 1e-5, 1e-1, log=True),
     }
 
 

@@ -65,14 +65,13 @@ class NetworkChoices(_Section):
     """Small networks from different starts, averaged."""
 
     members: int = Field(3, ge=1)
-    hidden: tuple[int, ...] = Field((64, 32), min_length=1)
+    hidden: tuple[int, ...] = Field((128, 64), min_length=1)
     passes: int = Field(3, ge=1)
     """How often every example is looked at; more learn the examples by heart."""
     learning_rate: float = Field(0.001, gt=0)
     slowing: float = Field(0.45, gt=0, le=1)
     """The learning rate of a pass over that of the pass before it."""
     batch_rows: int = Field(1024, ge=1)
-    penalty: float = Field(1e-3, ge=0)
 
 
 PartName = Literal["lightgbm", "logistic", "xgboost", "deepfm", "network"]
@@ -81,7 +80,7 @@ PartName = Literal["lightgbm", "logistic", "xgboost", "deepfm", "network"]
 class BlendChoices(_Section):
     """Several rankers added up; each is fitted by its own section."""
 
-    parts: dict[PartName, float] = Field({"lightgbm": 0.5, "network": 0.5}, min_length=1)
+    parts: dict[PartName, float] = Field({"lightgbm": 0.3, "network": 0.7}, min_length=1)
     """What each ranker counts, whatever the scale of its scores."""
 
 
@@ -93,7 +92,7 @@ class TrainingChoices(_Section):
 
     ranker: RankerName = "lightgbm"
     weeks: int = Field(4, ge=1)
-    """Label windows of `horizon_days` each, walking back from the cut; 6 or 10 did not rank better than 4."""
+    """Label windows of `horizon_days` each, walking back from the cut; more than 4 help networks, not trees."""
     negatives_per_user: int = Field(50, ge=1)
     examples: Literal["auto", "shown", "recall"] = "auto"
     """`shown`: what the impression log says was shown; `recall`: what recall would have offered; `auto`: what was

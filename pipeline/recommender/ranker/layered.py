@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FAR = np.float32(6)
 """Standard values beyond this many scales are cut: one odd value must not shake the products."""
+_AT_ONCE = 16_384
+"""Rows whose layers are in memory together: the examples of weeks are hundreds of thousands."""
 ROWS = "rows"
 """The node of the standard rows, from which the nodes of a ranker go on."""
 
@@ -55,7 +57,8 @@ class Layered:
         return dict(self.arrays)
 
     def score(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        return self.forward(self._rows(matrix)).astype(np.float64)
+        parts = [matrix[at : at + _AT_ONCE] for at in range(0, max(len(matrix), 1), _AT_ONCE)]
+        return np.concatenate([self.forward(self._rows(part)) for part in parts]).astype(np.float64)
 
     def save(self, folder: Path) -> None:
         from onnx import helper
@@ -89,12 +92,12 @@ class Layered:
 
 
 def through_layers(rows: NDArray[np.float32], arrays: Arrays) -> NDArray[np.float32]:
-    """(n, columns) standard rows -> (n,): through `layer0`, `shift0` and on, with nothing below zero between them."""
+    """(…, n, columns) rows -> (…, n): through `layer0`, `shift0` and on, with nothing below zero between them."""
     hidden, last = rows, depth(arrays) - 1
     for layer in range(last + 1):
         hidden = hidden @ arrays[f"layer{layer}"] + arrays[f"shift{layer}"]
         hidden = hidden if layer == last else np.maximum(hidden, 0)
-    return np.asarray(hidden[:, 0], np.float32)
+    return np.asarray(hidden[..., 0], np.float32)
 
 
 def depth(arrays: Arrays) -> int:
