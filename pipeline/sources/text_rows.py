@@ -108,7 +108,7 @@ def _short_packets(content: bytearray, begin: int) -> tuple[NDArray[np.int64], i
     """Where the rows of whole packets of less than 256 bytes begin, as far as such follow each other, and their end.
 
     Two bytes of such a length are zero, and next to no others: from each place that looks so its length must lead to
-    the next one. Packet by packet in Python took a sixth of a million rows' time (docs/benchmarks.md).
+    the next one. Packet by packet in Python takes six times as long (docs/benchmarks.md).
     """
     data = np.frombuffer(content, np.uint8, offset=begin)
     zero = data == 0
