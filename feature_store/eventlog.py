@@ -75,10 +75,10 @@ def event_log(rows: pa.Table) -> EventLog:
     keys = item_keys(item_ids)
     by_id, by_key = np.argsort(user_ids), np.argsort(keys)
     ordered = build_history(
-        np.argsort(by_id)[user],
-        np.argsort(by_key)[item],
+        np.argsort(by_id).astype(np.int32)[user],
+        np.argsort(by_key).astype(np.int32)[item],
         rows["seconds"].to_numpy(),
-        np.array([EVENT_KINDS.index(str(name)) for name in kinds], np.int32)[kind],
+        np.array([EVENT_KINDS.index(str(name)) for name in kinds], np.uint8)[kind],
         rows["quantity"].to_numpy(),
         rows["value"].to_numpy(),
         users=len(user_ids),

@@ -211,7 +211,11 @@ class Archive:
     @cached_property
     def log(self) -> EventLog:
         """Every event, those of the rolled-up past too."""
-        told = event_log(self.frame(self.events.select("user_id", "item_id", "seconds", "kind", "quantity", "value")))
+        events = self.events
+        kept = {name: events[name].cast("float32") for name in ("quantity", "value")}
+        with self._readable(*LATE_TABLES):
+            rows = events.select("user_id", "item_id", "seconds", "kind", **kept)
+            told = event_log(self.engine.to_arrow(rows, coded=True))
         return self.past.log().followed_by(told) if self.past else told
 
     def end_of(self, day: dt.date) -> int:

@@ -63,7 +63,8 @@ def told_before(clean: Path, until: int, through: dt.date) -> dict[str, str]:
 
 def write_rollup(folder: Path, archive: Archive, until: int) -> None:
     """Roll up what `archive` tells of the time before `until` into `folder`."""
+    # The log first: its arrays lie beside what the engine keeps, which is little until pairs are asked for.
+    write_log(folder / _LOG, archive.log.before(until))
     known = archive.ever(until)
     archive.engine.write(known.pairs, folder / _PAIRS)
     archive.engine.write(known.gaps, folder / _GAPS)
-    write_log(folder / _LOG, archive.log.before(until))

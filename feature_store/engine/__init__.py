@@ -47,8 +47,8 @@ class Engine(Protocol):
     def files(self, name: str, folder: Path) -> ir.Table:
         """What `write` wrote into a folder."""
 
-    def to_arrow(self, rows: ir.Table) -> pa.Table:
-        """The rows, computed, in the types that the expression announces."""
+    def to_arrow(self, rows: ir.Table, *, coded: bool = False) -> pa.Table:
+        """The rows, computed, in the types that the expression announces; `coded`: texts may be dictionaries."""
 
     def close(self) -> None:
         """Give back memory, and for Spark end the session."""

@@ -8,13 +8,13 @@ import duckdb
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
+import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import ibis.expr.types as ir
-    import pyarrow as pa
 
 
 @ibis.udf.scalar.builtin(name="hash")  # type: ignore[untyped-decorator]  # as all of Ibis
@@ -98,10 +98,14 @@ class DuckDb:
         )
         return self.connection.table(name)
 
-    def to_arrow(self, rows: ir.Table) -> pa.Table:
+    def to_arrow(self, rows: ir.Table, *, coded: bool = False) -> pa.Table:
         # Not through Ibis' own way, which imports pandas.
         found = self.connection.con.sql(self.connection.compile(rows)).to_arrow_table()
-        return found.cast(rows.schema().to_pyarrow())
+        wanted = rows.schema().to_pyarrow()
+        if coded:
+            kept = [own if pa.types.is_dictionary(own.type) else wanted.field(own.name) for own in found.schema]
+            wanted = pa.schema(kept)
+        return found.cast(wanted)
 
     def close(self) -> None:
         self.connection.disconnect()

@@ -87,7 +87,7 @@ class Spark:
         self._session.read.parquet(str(folder.resolve())).createOrReplaceTempView(name)
         return self.connection.table(name)
 
-    def to_arrow(self, rows: ir.Table) -> pa.Table:
+    def to_arrow(self, rows: ir.Table, *, coded: bool = False) -> pa.Table:  # noqa: ARG002 - texts are texts here
         # Not through Ibis' own way, which goes through pandas.
         return self._session.sql(self._query(rows)).toArrow().cast(rows.schema().to_pyarrow())
 
