@@ -132,7 +132,7 @@ class BusinessSource:
     ) -> Generator[pa.Table]:
         mapping = self.mapping.tables[table.name]
         named = tuple(name for name in ordered_by if name in mapping.columns and name not in mapping.constants())
-        order = Order(tuple(self._column(table, name) for name in named), named)
+        order = Order(tuple(self._ordering(table, name) for name in named), named)
         wanted = [*names, *([DELETED] if mapping.deleted else [])]
         page_rows, shape = batch_rows or self.session.settings.page_rows, self.shape(table.name)
         if is_plain_text(self.session, mapping, table, shape, wanted):
@@ -162,6 +162,13 @@ class BusinessSource:
 
     def _column(self, table: Table, name: str) -> sa.ColumnElement[Any]:
         return source_column(self.mapping.tables[table.name], name)
+
+    def _ordering(self, table: Table, name: str) -> sa.ColumnElement[Any]:
+        """A column whose order is that of its values: pages are cut by comparing them."""
+        column, mapping = self._column(table, name), self.mapping.tables[table.name]
+        reference = mapping.reference(name)
+        is_choice = reference is not None and mapping.origin(reference) in self.checked.choices
+        return sa.cast(column, sa.String) if is_choice else column
 
     def _zone(self, table: Table, name: str) -> str:
         return self._canonical.zone(table, name)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.mysql import SET
 
 from pipeline.errors import SourceError
 from pipeline.sources.mapping import nearest
@@ -30,6 +31,8 @@ class Checked:
     keys: Mapping[str, str] = field(default_factory=dict)
     """First column of the primary key of the mapping's own table, where it has a key that begins with a whole number or
     a text."""
+    choices: frozenset[tuple[str, str]] = frozenset()
+    """Source columns (table, column) of MySQL's ENUM and SET, which it orders by number and compares as text."""
     broken: Mapping[str, SourceError] = field(default_factory=dict)
     """Tables that lack something, with what to raise when they are read."""
 
@@ -45,6 +48,7 @@ def check_tables(connection: sa.Connection, mapping: SourceMapping) -> Checked:
     present = set(inspector.get_table_names()) | set(inspector.get_view_names())
     is_mysql = connection.dialect.name in {"mysql", "mariadb"}
     utc: set[tuple[str, str]] = set()
+    choices: set[tuple[str, str]] = set()
     shapes: dict[str, Shape] = {}
     keys: dict[str, str] = {}
     broken: dict[str, SourceError] = {}
@@ -58,11 +62,12 @@ def check_tables(connection: sa.Connection, mapping: SourceMapping) -> Checked:
         key = inspector.get_pk_constraint(mapped.table)["constrained_columns"]
         if key and shapes[name][f"{mapped.table}.{key[0]}"] in {"whole numbers", "text"}:
             keys[name] = key[0]
+        choices |= {(table, column) for table, column in mapped.references() if _is_choice(known[table][column])}
         if is_mysql:
             utc |= {(table, column) for table, column in mapped.references() if _is_timestamp(known[table][column])}
     if broken and not shapes:
         raise next(iter(broken.values()))
-    return Checked(frozenset(utc), shapes, keys, broken)
+    return Checked(frozenset(utc), shapes, keys, frozenset(choices), broken)
 
 
 def _known_columns(
@@ -98,6 +103,10 @@ def _kind(column: ReflectedColumn) -> str:
     if getattr(column["type"], "zerofill", False):
         return "zero-filled numbers"
     return next((kind for kind, types in _KINDS if isinstance(column["type"], types)), str(column["type"]))
+
+
+def _is_choice(column: ReflectedColumn) -> bool:
+    return isinstance(column["type"], sa.Enum | SET)
 
 
 def _is_timestamp(column: ReflectedColumn) -> bool:
