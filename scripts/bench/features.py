@@ -5,9 +5,8 @@
     .venv-dev/bin/python scripts/bench/features.py --peers /tmp/bench/bin/python --write
 
 Each copy of the shop has users and baskets of its own, whose moments move by up to four days and amounts by up to a
-fifth. Every computation is a process of its own that reads the same Parquet files and takes the newest version of each
-row, which is what they hold. The peers compute the features named in `COMPARED`; Vitrine all of them, and in a row of
-its own those alone. Values are compared as the float32 that a snapshot holds.
+fifth. Every computation is a process of its own that reads the same Parquet files, takes the newest version of each
+row and writes every stored feature of everybody known. Values are compared as the float32 that a snapshot holds.
 """
 
 from __future__ import annotations
@@ -33,48 +32,6 @@ BEGIN, END = "<!-- features: begin -->", "<!-- features: end -->"
 DAY = dt.date(2017, 11, 5)
 ROWS_OF_A_COPY = 1_220_000
 """Events of the demo shop up to DAY, about."""
-COMPARED = {
-    "user": [
-        "user_basket_count_7d",
-        "user_basket_count_28d",
-        "user_basket_count_91d",
-        "user_spent_28d",
-        "user_item_count_91d",
-        "user_lines_per_basket_91d",
-        "user_spent_per_line_91d",
-        "user_discount_share_91d",
-        "user_days_since_last_basket",
-        "user_days_since_first_basket",
-    ],
-    "item": [
-        "item_buyer_count_7d",
-        "item_buyer_count_28d",
-        "item_buyer_count",
-        "item_line_count_1d",
-        "item_line_count_7d",
-        "item_line_count_28d",
-        "item_line_count_91d",
-        "item_line_count",
-        "item_pieces_per_line",
-        "item_discount_share_7d",
-        "item_discount_share_91d",
-        "item_days_since_last_sale",
-        "item_days_since_first_sale",
-        "item_mean_gap_days",
-        "item_median_gap_days",
-    ],
-    "category": [
-        "category_buyer_count_28d",
-        "category_line_count_7d",
-        "category_line_count_28d",
-        "category_item_count_28d",
-        "category_spent_per_line_91d",
-        "category_discount_share_28d",
-        "category_mean_gap_days",
-        "category_median_gap_days",
-    ],
-}
-"""What the peers compute: counts, distinct counts, sums, rates, ages and gaps of users, items and categories."""
 
 WHOLE = """
 import sys, datetime as dt
@@ -86,13 +43,6 @@ clean, out, day, limit = sys.argv[1], Path(sys.argv[2]), dt.date.fromisoformat(s
 archive = Archive(Path(clean), day, engine=open_engine(memory_limit=limit, threads=2, spill=out / "spill"))
 write_snapshot(out, compute_snapshot(archive, day), day)
 """
-SAME = """
-import sys
-from feature_store import registry, snapshot, views
-names, every = set(sys.argv[5].split(",")), registry.stored_features
-snapshot.stored_features = views.stored_features = lambda entity: tuple(f for f in every(entity) if f.name in names)
-"""
-"""Has what follows compute the features named by the last argument alone."""
 PAST = """
 import sys, datetime as dt
 from pathlib import Path
@@ -149,16 +99,15 @@ Figures: TypeAlias = tuple[float, float, float]
 """Seconds, CPU seconds, peak MB."""
 Result: TypeAlias = tuple[int, str, Figures]
 OWN = "Vitrine, whole"
-PEERS_FEATURES = "Vitrine, whole, the peers' features"
 _PEAK = "\nprint(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
 
 
-def run(command: list[str], clean: Path, out: Path, day: dt.date, limit: str, *more: str) -> Figures:
+def run(command: list[str], clean: Path, out: Path, day: dt.date, limit: str) -> Figures:
     """One computation, which prints its peak memory in kB at the end."""
     out.mkdir()
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(
-        [*command, str(clean), str(out), str(day), limit, *more], cwd=ROOT, capture_output=True, text=True, check=False
+        [*command, str(clean), str(out), str(day), limit], cwd=ROOT, capture_output=True, text=True, check=False
     )
     seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
@@ -168,26 +117,27 @@ def run(command: list[str], clean: Path, out: Path, day: dt.date, limit: str, *m
 
 
 def compare(ours: Path, theirs: Path) -> int:
-    """How many values of a peer are ours; a value that it does not have is our default.
+    """How many values of a peer are Vitrine's.
 
     Raises:
-        SystemExit: one differs by more than the last bit of float32.
+        SystemExit: one differs by more than the last bit of float32, which below 5 million no count does.
     """
     import numpy as np
     import pyarrow.parquet as pq
 
+    from feature_store.registry import stored_features
+    from feature_store.spec import ENTITIES
+    from feature_store.views import KEYS
+
     checked = 0
-    for entity, names in COMPARED.items():
-        key = "category" if entity == "category" else f"{entity}_id"
-        mine, peers = (pq.read_table(folder / f"{entity}.parquet").to_pandas() for folder in (ours, theirs))
-        both = mine[[key, *names]].merge(peers[[key, *names]], on=key, suffixes=("", "_peer"))
-        for name in names:
-            peer = both[f"{name}_peer"].to_numpy(float)
-            known = ~np.isnan(peer)
-            value = both[name].to_numpy(np.float32)[known]
-            if not np.allclose(value, peer[known].astype(np.float32), rtol=2e-7, atol=0):
-                raise SystemExit(f"{name} differs")
-            checked += int(known.sum())
+    for entity in ENTITIES:
+        mine, peers = (pq.read_table(folder / f"{entity}.parquet") for folder in (ours, theirs))
+        if mine[KEYS[entity]].to_pylist() != peers[KEYS[entity]].to_pylist():
+            raise SystemExit(f"{theirs}: {KEYS[entity]} differs")
+        for name in (feature.name for feature in stored_features(entity)):
+            if not np.allclose(mine[name].to_numpy(), peers[name].to_numpy(), rtol=2e-7, atol=0):
+                raise SystemExit(f"{theirs}: {name} differs")
+            checked += len(mine)
     return checked
 
 
@@ -209,12 +159,6 @@ def measure(source: Path, copies: int, peers: str | None, folder: Path, limit: s
         for entity in ("user", "item", "category", "brand"):
             if (folder / one / f"{entity}.parquet").read_bytes() != (folder / other / f"{entity}.parquet").read_bytes():
                 raise SystemExit(f"{one} and {other}: {entity} differs")
-    same, names = (
-        [sys.executable, "-c", SAME + WHOLE + _PEAK],
-        ",".join(name for group in COMPARED.values() for name in group),
-    )
-    results.append((rows, PEERS_FEATURES, run(same, clean, folder / "same", DAY, limit, names)))
-    compare(folder / "whole", folder / "same")
     for name in ("pandas", "Polars") if peers else ():
         command = [peers or "", str(ROOT / "scripts" / "bench" / f"features_{name.lower()}.py")]
         results.append((rows, name, run(command, clean, folder / name, DAY, limit)))
@@ -223,20 +167,19 @@ def measure(source: Path, copies: int, peers: str | None, folder: Path, limit: s
 
 
 def table(results: list[Result], limit: str, features: int, millions: Sequence[float]) -> str:
-    compared, sizes = sum(map(len, COMPARED.values())), " ".join(f"{each:g}" for each in millions)
+    sizes = " ".join(f"{each:g}" for each in millions)
     lines = [
         f"Measured on {dt.datetime.now(dt.UTC).date()}, copies of the demo shop.",
         f"{os.cpu_count()} cores, shared with other work: at a load of {os.getloadavg()[2]:.0f} at the end.",
         f"Start, imports and reading Parquet are included; `memory_limit` {limit}, which peers do not know.",
-        f"Vitrine computes all {features} stored features, the peers {compared} of them (`COMPARED` in the script),",
-        "which Vitrine computes alone in a row of its own; everybody takes the newest version of each event.",
+        f"Everybody takes the newest version of each event and computes all {features} stored features.",
         "Their values agree as float32; snapshots from a roll-up are the whole ones byte for byte.",
         f"Command: `.venv-dev/bin/python scripts/bench/features.py --millions {sizes} --peers PYTHON --write`",
         "",
-        "| | events | seconds | CPU seconds | CPU beside Vitrine, the peers' features | peak MB |",
+        "| | events | seconds | CPU seconds | CPU beside Vitrine, whole | peak MB |",
         "|---|---:|---:|---:|---:|---:|",
     ]
-    whole = {rows: figures[1] for rows, name, figures in results if name == PEERS_FEATURES}
+    whole = {rows: figures[1] for rows, name, figures in results if name == OWN}
     for rows, name, (seconds, cpu, peak) in results:
         lines.append(f"| {name} | {rows:,} | {seconds:.1f} | {cpu:.1f} | {cpu / whole[rows]:.2f} | {peak:,.0f} |")
     return "\n".join(lines)

@@ -1,96 +1,229 @@
-"""The features that `features.py` compares, in straightforward pandas: python features_pandas.py CLEAN OUT DAY."""
+"""All stored features in straightforward pandas: python features_pandas.py CLEAN OUT DAY."""
 
 from __future__ import annotations
 
-import datetime as dt
-import sys
-from pathlib import Path
+from functools import cache
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+from features_peers import DAY, END, UNKNOWN, files, out, print_peak
 
-clean, out, day = Path(sys.argv[1]), Path(sys.argv[2]), dt.date.fromisoformat(sys.argv[3])
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from pandas.api.typing import SeriesGroupBy
 
 
-def read(table: str, columns: list[str]) -> pd.DataFrame:
-    files = [path for path in sorted(clean.glob(f"{table}/day=*/part.parquet")) if path.parent.name <= f"day={day}"]
-    return pd.concat([pd.read_parquet(f, columns=columns, partitioning=None) for f in files], ignore_index=True)
+def read(table: str, key: list[str], columns: list[str]) -> pd.DataFrame:
+    """The newest version of each row; of equals the one told last."""
+    rows = pd.read_parquet(files(table), columns=[*key, *columns, "updated_at"], partitioning=None)
+    return rows.sort_values("updated_at", kind="stable").drop_duplicates(key, keep="last")
 
 
-end = pd.Timestamp(day, tz="UTC") + pd.Timedelta(days=1)
-e = read(
-    "events",
-    ["event_id", "updated_at", "kind", "time", "user_id", "item_id", "basket_id", "quantity", "value", "discount"],
+def days(duration: pd.Series) -> pd.Series:
+    return duration / DAY
+
+
+users = read("users", ["user_id"], ["created_at", "active"])
+users = users[(users["created_at"] < END) & (users["active"] != 0)]
+items = read("items", ["item_id"], ["category", "brand", "created_at"]).fillna({"category": "", "brand": ""})
+prices = read("prices", ["item_id", "valid_from"], ["price"])
+prices = prices[prices["valid_from"] < END]
+promotions = read("promotions", ["item_id", "kind", "valid_from"], ["valid_to", "reach"])
+promotions = promotions[promotions["updated_at"] < END]
+events = read(
+    "events", ["event_id"], ["kind", "time", "user_id", "item_id", "basket_id", "quantity", "value", "discount"]
 )
-e = e.sort_values("updated_at", kind="stable").drop_duplicates("event_id", keep="last")
-e = e[(e["kind"] == "purchase") & (e["time"] < end)]
-items = (
-    read("items", ["item_id", "category", "updated_at"])
-    .sort_values("updated_at")
-    .drop_duplicates("item_id", keep="last")
+events = events[events["time"] < END].drop(columns=["event_id", "updated_at"])
+events["time"] = events["time"].dt.floor("s")
+events = events.merge(items[["item_id", "category", "brand"]], on="item_id", how="left")
+events = events.fillna({"category": "", "brand": ""})
+events = events.astype(dict.fromkeys(["user_id", "item_id", "basket_id", "category", "brand"], "category"))
+purchases = events[events["kind"] == "purchase"]
+
+
+@cache
+def recent(last_days: int) -> pd.DataFrame:
+    return purchases[purchases["time"] >= END - last_days * DAY]
+
+
+@cache
+def lines(key: str, last_days: int) -> pd.Series:
+    return recent(last_days).groupby(key).size()
+
+
+@cache
+def distinct(what: str, key: str, last_days: int) -> pd.Series:
+    return recent(last_days).groupby(key)[what].nunique()
+
+
+@cache
+def spent(key: str, last_days: int) -> pd.Series:
+    return recent(last_days).groupby(key)["value"].sum()
+
+
+def discount_share(key: str, last_days: int) -> pd.Series:
+    discount = recent(last_days).groupby(key)["discount"].sum()
+    return discount / (spent(key, last_days) + discount)
+
+
+# What was bought again, and when: purchases of one moment are one.
+moments = purchases.drop_duplicates(["user_id", "item_id", "time"])
+moments = moments[["user_id", "item_id", "category", "brand", "time"]].sort_values("time")
+moments["gap"] = days(moments.groupby(["user_id", "item_id"])["time"].diff())
+pairs = moments.groupby(["user_id", "item_id"], as_index=False).agg(
+    category=("category", "first"), brand=("brand", "first"), moments=("time", "size")
 )
-e = e.merge(items[["item_id", "category"]], on="item_id", how="left").fillna({"category": ""})
-e["second"] = e["time"].dt.floor("s")
+pairs["again"] = pairs["moments"] > 1
 
 
-def last(days: int) -> pd.DataFrame:
-    return e[e["time"] >= end - pd.Timedelta(days=days)]
+def repeat_share(key: str, prior: int = 10) -> pd.Series:
+    again = pairs.groupby(key)["again"]
+    return (again.sum() + prior * pairs["again"].mean()) / (again.size() + prior)
 
 
-d7, d28, d91, d1 = last(7), last(28), last(91), last(1)
+def taste(group: str) -> tuple[pd.Series, pd.Series]:
+    """Entropy of the user's lines over groups, and the share of the largest."""
+    known = recent(91)[recent(91)[group] != ""]
+    count = known.groupby(["user_id", group]).size()
+    share = count / count.groupby("user_id").transform("sum")
+    return -(share * np.log(share)).groupby("user_id").sum().round(6), share.groupby("user_id").max()
 
 
-def share(frame: pd.DataFrame, key: str) -> pd.Series:
-    s = frame.groupby(key)[["value", "discount"]].sum()
-    return s["discount"] / (s["value"] + s["discount"])
+# What was given back, of the lines bought or given back.
+back = events[events["kind"].isin(["purchase", "refund"]) & (events["time"] >= END - 90 * DAY)]
+back = back.assign(given_back=back["kind"] == "refund")
+back = back.groupby(["user_id", "item_id", "basket_id"], as_index=False)["given_back"].max()
 
 
-def days(delta: pd.Series) -> pd.Series:
-    return delta.dt.total_seconds() / 86400
+def refund_rate(key: str, prior: int = 20) -> pd.Series:
+    given = back.groupby(key)["given_back"]
+    return (given.sum() + prior * back["given_back"].mean()) / (given.size() + prior)
 
 
-m = e.drop_duplicates(["user_id", "item_id", "second"])[["user_id", "item_id", "category", "second"]].sort_values(
-    ["user_id", "item_id", "second"]
+# From looking to buying: who did what with which item.
+did = events[(events["kind"] != "refund") & (events["time"] >= END - 28 * DAY)]
+did = did.assign(
+    looked=did["kind"].isin(["view", "click"]), carted=did["kind"] == "cart", bought=did["kind"] == "purchase"
 )
-m["gap"] = days(m["second"] - m.groupby(["user_id", "item_id"])["second"].shift())
-u, i, c = {}, {}, {}
-for n, frame in ((7, d7), (28, d28), (91, d91)):
-    u[f"user_basket_count_{n}d"] = frame.groupby("user_id")["basket_id"].nunique()
-u["user_spent_28d"] = d28.groupby("user_id")["value"].sum()
-g = d91.groupby("user_id")
-u["user_item_count_91d"] = g["item_id"].nunique()
-u["user_lines_per_basket_91d"] = g.size() / g["basket_id"].nunique()
-u["user_spent_per_line_91d"] = g["value"].sum() / g.size()
-u["user_discount_share_91d"] = share(d91, "user_id")
-u["user_days_since_last_basket"] = days(end - e.groupby("user_id")["second"].max())
-u["user_days_since_first_basket"] = days(end - e.groupby("user_id")["second"].min())
-i["item_buyer_count_7d"] = d7.groupby("item_id")["user_id"].nunique()
-i["item_buyer_count_28d"] = d28.groupby("item_id")["user_id"].nunique()
-i["item_buyer_count"] = e.groupby("item_id")["user_id"].nunique()
-for n, frame in ((1, d1), (7, d7), (28, d28), (91, d91)):
-    i[f"item_line_count_{n}d"] = frame.groupby("item_id").size()
-i["item_line_count"] = e.groupby("item_id").size()
-i["item_pieces_per_line"] = e.groupby("item_id")["quantity"].mean()
-i["item_discount_share_7d"], i["item_discount_share_91d"] = share(d7, "item_id"), share(d91, "item_id")
-i["item_days_since_last_sale"] = days(end - e.groupby("item_id")["second"].max())
-i["item_days_since_first_sale"] = days(end - e.groupby("item_id")["second"].min())
-i["item_mean_gap_days"], i["item_median_gap_days"] = (
-    m.groupby("item_id")["gap"].mean(),
-    m.groupby("item_id")["gap"].median(),
+did = did.groupby(["user_id", "item_id"], as_index=False).agg(
+    category=("category", "first"), looked=("looked", "max"), carted=("carted", "max"), bought=("bought", "max")
 )
-c["category_buyer_count_28d"] = d28.groupby("category")["user_id"].nunique()
-c["category_line_count_7d"], c["category_line_count_28d"] = (
-    d7.groupby("category").size(),
-    d28.groupby("category").size(),
-)
-c["category_item_count_28d"] = d28.groupby("category")["item_id"].nunique()
-g = d91.groupby("category")
-c["category_spent_per_line_91d"] = g["value"].sum() / g.size()
-c["category_discount_share_28d"] = share(d28, "category")
-c["category_mean_gap_days"], c["category_median_gap_days"] = (
-    m.groupby("category")["gap"].mean(),
-    m.groupby("category")["gap"].median(),
-)
-for name, key, columns in (("user", "user_id", u), ("item", "item_id", i), ("category", "category", c)):
-    pd.DataFrame(columns).rename_axis(key).reset_index().to_parquet(f"{out}/{name}.parquet")
-status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-print(next(line.split()[1] for line in status if line.startswith("VmHWM")))
+
+
+def rate(key: str, what: str, whom: str, prior: int = 20) -> pd.Series:
+    """Share of the users `whom` who also did `what`; only where there was one."""
+    those = did[did[whom]]
+    also = those.groupby(key)[what]
+    return (also.sum() + prior * those[what].mean()) / (also.size() + prior)
+
+
+# Prices and promotions.
+price = prices.sort_values("valid_from").drop_duplicates("item_id", keep="last").set_index("item_id")["price"]
+shelf = items.set_index("item_id").join(price, how="inner").groupby("category")["price"]
+
+
+def price_changes(last_days: int) -> SeriesGroupBy:
+    return prices[prices["valid_from"] >= END - last_days * DAY].groupby("item_id")["price"]
+
+
+def promoted(kind: str, start: dt.datetime, stop: dt.datetime) -> pd.Series:
+    """Part of the time in which one runs, times the part of the shop."""
+    of_kind = promotions[promotions["kind"] == kind]
+    running = of_kind["valid_to"].clip(upper=stop) - of_kind["valid_from"].clip(lower=start)
+    reached = of_kind["reach"] * (running / (stop - start)).clip(lower=0)
+    return reached.groupby(of_kind["item_id"]).sum()
+
+
+purchases_of_user, purchases_of_item = purchases.groupby("user_id"), purchases.groupby("item_id")
+price_rank = ((shelf.rank(method="min") - 1) / (shelf.transform("size") - 1)).fillna(0.0)  # alone: the cheapest
+gaps = {key: moments.groupby(key)["gap"] for key in ("item_id", "category")}
+category_entropy, top_category = taste("category")
+brand_entropy, top_brand = taste("brand")
+
+features = {
+    "user": {
+        "user_basket_count_7d": distinct("basket_id", "user_id", 7),
+        "user_basket_count_28d": distinct("basket_id", "user_id", 28),
+        "user_basket_count_91d": distinct("basket_id", "user_id", 91),
+        "user_lines_per_basket_91d": lines("user_id", 91) / distinct("basket_id", "user_id", 91),
+        "user_spent_28d": spent("user_id", 28),
+        "user_spent_per_basket_91d": spent("user_id", 91) / distinct("basket_id", "user_id", 91),
+        "user_spent_per_line_91d": spent("user_id", 91) / lines("user_id", 91),
+        "user_discount_share_91d": discount_share("user_id", 91),
+        "user_item_count_91d": distinct("item_id", "user_id", 91),
+        "user_variety_91d": distinct("item_id", "user_id", 91) / lines("user_id", 91),
+        "user_days_since_last_basket": days(END - purchases_of_user["time"].max()),
+        "user_days_since_first_basket": days(END - purchases_of_user["time"].min()),
+        "user_category_entropy_91d": category_entropy,
+        "user_brand_entropy_91d": brand_entropy,
+        "user_top_category_share_91d": top_category,
+        "user_top_brand_share_91d": top_brand,
+        "user_repeat_share": repeat_share("user_id"),
+        "user_refund_rate_90d": refund_rate("user_id"),
+    },
+    "item": {
+        "item_buyer_count_7d": distinct("user_id", "item_id", 7),
+        "item_buyer_count_28d": distinct("user_id", "item_id", 28),
+        "item_buyer_count": pairs.groupby("item_id").size(),
+        "item_line_count_1d": lines("item_id", 1),
+        "item_line_count_7d": lines("item_id", 7),
+        "item_line_count_28d": lines("item_id", 28),
+        "item_line_count_91d": lines("item_id", 91),
+        "item_line_count": purchases_of_item.size(),
+        "item_pieces_per_line": purchases_of_item["quantity"].mean(),
+        "item_discount_share_7d": discount_share("item_id", 7),
+        "item_discount_share_91d": discount_share("item_id", 91),
+        "item_days_since_last_sale": days(END - purchases_of_item["time"].max()),
+        "item_days_since_first_sale": days(END - purchases_of_item["time"].min()),
+        "item_repeat_share": repeat_share("item_id"),
+        "item_mean_gap_days": gaps["item_id"].mean(),
+        "item_median_gap_days": gaps["item_id"].median(),
+        "item_price": price,
+        "item_price_over_mean_91d": price / price_changes(91).mean(),
+        "item_price_change_count_28d": price_changes(28).size(),
+        "item_price_rank_in_category": price_rank,
+        "item_advertised_next_7d": promoted("advertised", END, END + 7 * DAY),
+        "item_displayed_next_7d": promoted("displayed", END, END + 7 * DAY),
+        "item_advertised_182d": promoted("advertised", END - 182 * DAY, END),
+        "item_days_listed": days(END - items.set_index("item_id")["created_at"].dt.floor("s")),
+        "item_refund_rate_90d": refund_rate("item_id"),
+        "item_looker_count_28d": did.groupby("item_id")["looked"].sum(),
+        "item_view_to_cart_rate_28d": rate("item_id", "carted", "looked"),
+        "item_cart_to_purchase_rate_28d": rate("item_id", "bought", "carted"),
+        "item_view_to_purchase_rate_28d": rate("item_id", "bought", "looked"),
+    },
+    "category": {
+        "category_buyer_count_28d": distinct("user_id", "category", 28),
+        "category_line_count_7d": lines("category", 7),
+        "category_line_count_28d": lines("category", 28),
+        "category_item_count_28d": distinct("item_id", "category", 28),
+        "category_spent_per_line_91d": spent("category", 91) / lines("category", 91),
+        "category_discount_share_28d": discount_share("category", 28),
+        "category_repeat_share": repeat_share("category"),
+        "category_mean_gap_days": gaps["category"].mean(),
+        "category_median_gap_days": gaps["category"].median(),
+        "category_view_to_purchase_rate_28d": rate("category", "bought", "looked"),
+    },
+    "brand": {
+        "brand_buyer_count_28d": distinct("user_id", "brand", 28),
+        "brand_line_count_28d": lines("brand", 28),
+        "brand_item_count_91d": distinct("item_id", "brand", 91),
+        "brand_spent_per_line_91d": spent("brand", 91) / lines("brand", 91),
+        "brand_discount_share_28d": discount_share("brand", 28),
+        "brand_repeat_share": repeat_share("brand"),
+    },
+}
+known = items[items["created_at"] < END]
+keys = {
+    "user": users["user_id"],
+    "item": known["item_id"],
+    "category": known["category"],
+    "brand": known["brand"],
+}
+for entity, ids in keys.items():
+    index = pd.Index(ids.unique(), name=ids.name).sort_values()
+    table = pd.DataFrame({name: values.reindex(index) for name, values in features[entity].items()})
+    table.fillna(UNKNOWN).fillna(0.0).astype("float32").reset_index().to_parquet(f"{out}/{entity}.parquet")
+print_peak()
