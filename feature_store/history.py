@@ -57,9 +57,13 @@ class History:
 
     def of(self, user: int) -> History:
         """The history of one user, as views."""
-        start, end = int(self.offsets[user]), int(self.offsets[user + 1])
+        return self.between(user, user + 1)
+
+    def between(self, first: int, last: int) -> History:
+        """The histories of the users from `first` to before `last`, as views."""
+        start, end = int(self.offsets[first]), int(self.offsets[last])
         return History(
-            np.array([0, end - start], dtype=np.int64),
+            self.offsets[first : last + 1] - start,
             self.item[start:end],
             self.time[start:end],
             self.kind[start:end],

@@ -5,21 +5,21 @@ from __future__ import annotations
 import copy
 import datetime as dt
 from contextlib import contextmanager
-from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from feature_store.days import end_of_day
 from feature_store.engine.connect import open_engine
 from feature_store.errors import ArchiveError
-from feature_store.eventlog import event_log
+from feature_store.history_files import in_parts, read_history, write_history
 from feature_store.partitions import partitions, span
 from feature_store.repeats import ever
-from feature_store.schema import EXPOSURE, PROMOTIONS, PURCHASE, REFUND, TABLES, UNSEEN
+from feature_store.schema import EVENT_KINDS, EXPOSURE, PROMOTIONS, PURCHASE, REFUND, TABLES, UNSEEN
 from feature_store.tables import since
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     import ibis.expr.types as ir
     import numpy as np
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from feature_store.catalog import Catalog
     from feature_store.engine import Engine
-    from feature_store.eventlog import EventLog
     from feature_store.history import History
     from feature_store.repeats import Ever
     from feature_store.rollup import Rollup
@@ -204,19 +203,55 @@ class Archive:
         with self._readable(*LATE_TABLES):
             return self.engine.keep(name, rows)
 
-    def history(self, catalog: Catalog, users: NDArray[np.str_], before: int) -> History:
-        """What `users` (ids, ascending) did before the moment `before` with items of the catalog, in their order."""
-        return self.log.history(catalog, users, before)
+    def history(
+        self,
+        catalog: Catalog,
+        users: NDArray[np.str_],
+        before: int,
+        *,
+        bounds: Mapping[str, int] | None = None,
+        folder: Path | None = None,
+    ) -> History:
+        """What `users` (ids, ascending) did before the moment `before` with items of the catalog, in their order; with
+        `bounds` at most so many latest events of each kind. It is mapped from files: in `folder`, where they stay, or
+        gone with it.
+        """
+        if folder is None:
+            with TemporaryDirectory(dir=self.engine.spill) as unnamed:
+                return self.history(catalog, users, before, bounds=bounds, folder=Path(unnamed))
+        known_users, known_items = self._rows_of("user", users), self._rows_of("item", catalog.ids)
+        with self._readable(*LATE_TABLES), self.log() as log:
+            told = log.filter(log["seconds"] < before)
+            told = told.inner_join(known_users, "user_id").inner_join(known_items, "item_id")
+            kinds = told["kind"].cases(*((kind, code) for code, kind in enumerate(EVENT_KINDS))).cast("int8")
+            events = told.select("user", "item", "quantity", "value", time=told["seconds"], kind=kinds)
+            ordered = events.order_by("user", "time", "item", "kind", "quantity", "value")
+            write_history(folder, in_parts(self.engine.batches(ordered), len(users), bounds))
+        return read_history(folder)
 
-    @cached_property
-    def log(self) -> EventLog:
-        """Every event, those of the rolled-up past too."""
-        events = self.events
-        kept = {name: events[name].cast("float32") for name in ("quantity", "value")}
-        with self._readable(*LATE_TABLES):
-            rows = events.select("user_id", "item_id", "seconds", "kind", **kept)
-            told = event_log(self.engine.to_arrow(rows, coded=True))
-        return self.past.log().followed_by(told) if self.past else told
+    def _rows_of(self, entity: str, ids: NDArray[np.str_]) -> ir.Table:
+        """The row of each user or item."""
+        import pyarrow as pa
+
+        columns = {f"{entity}_id": pa.array(ids.tolist(), pa.string()), entity: pa.array(range(len(ids)), pa.int32())}
+        return self.engine.table(f"known_{entity}s", pa.table(columns))
+
+    @contextmanager
+    def log(self) -> Iterator[ir.Table]:
+        """What histories keep of every event, of the rolled-up past too, for as long as the block lasts."""
+        import ibis
+
+        nothing = ibis.literal(float("nan"))
+        kept = {name: ibis.coalesce(self.events[name], nothing).cast("float32") for name in ("quantity", "value")}
+        told = self.events.select("user_id", "seconds", "item_id", "kind", **kept)
+        if not self.past:
+            yield told
+            return
+        with TemporaryDirectory(dir=self.engine.spill) as folder:
+            # All from files, no union: of one DuckDB 2.0.0 sorts all in memory once its first part was small.
+            since_then = Path(folder) / "since"
+            self.engine.write(told, since_then)
+            yield self.engine.files("log", self.past.log, since_then)
 
     def end_of(self, day: dt.date) -> int:
         """The moment a day of the shop ends, seconds since 1970 UTC."""
@@ -248,7 +283,6 @@ class Archive:
     def before(self, moment: int) -> Archive:
         """The same archive as if nothing had been told of `moment` and after; it ends with this one."""
         past = copy.copy(self)
-        past.__dict__.pop("log", None)
         # Kept, not only filtered: a definition could undo a filter, and that is what an audit looks for.
         for name in (*LATE_TABLES, "refunds"):
             rows = getattr(self, name)

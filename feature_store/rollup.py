@@ -1,4 +1,4 @@
-"""The past before a Monday, rolled up once: what was ever bought, and every event in the order of a history.
+"""The past before a Monday, rolled up once: what was ever bought, and what histories keep of every event.
 
 A snapshot adds the events since then to it. One without a roll-up adds all events to nothing, by the same code, so
 that both are the same to the bit.
@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feature_store.eventlog import EventLog, read_log, write_log
 from feature_store.partitions import day_of, digest, partitions, span
 from feature_store.registry import feature_set_id
 from feature_store.repeats import Ever
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 _MONDAY = 4 * SECONDS_PER_DAY
 """The first Monday of 1970 began so many seconds into the year."""
 _WEEK = 7 * SECONDS_PER_DAY
-_PAIRS, _GAPS, _LOG = "pairs", "gaps", "log.parquet"
+_PAIRS, _GAPS, _LOG = "pairs", "gaps", "log"
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,10 @@ class Rollup:
         """What was ever bought before `until`."""
         return Ever(*(engine.files(f"past_{name}", self.folder / name) for name in (_PAIRS, _GAPS)))
 
-    def log(self) -> EventLog:
-        """Every event before `until`."""
-        return read_log(self.folder / _LOG)
+    @property
+    def log(self) -> Path:
+        """What histories keep of every event before `until` (`Archive.log`)."""
+        return self.folder / _LOG
 
 
 def last_monday(as_of: int, days: float) -> int | None:
@@ -63,8 +63,9 @@ def told_before(clean: Path, until: int, through: dt.date) -> dict[str, str]:
 
 def write_rollup(folder: Path, archive: Archive, until: int) -> None:
     """Roll up what `archive` tells of the time before `until` into `folder`."""
-    # The log first: its arrays lie beside what the engine keeps, which is little until pairs are asked for.
-    write_log(folder / _LOG, archive.log.before(until))
+    with archive.log() as log:
+        # In order, by which the same is written again, in fewer bytes, and sorted sooner with what comes after it.
+        archive.engine.write(log.filter(log["seconds"] < until).order_by(*log.columns), folder / _LOG)
     known = archive.ever(until)
     archive.engine.write(known.pairs, folder / _PAIRS)
     archive.engine.write(known.gaps, folder / _GAPS)

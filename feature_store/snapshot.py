@@ -11,7 +11,6 @@ import numpy as np
 from feature_store.catalog import build_catalog
 from feature_store.days import end_of_day
 from feature_store.errors import ArchiveError, FeatureSetMismatchError
-from feature_store.history import History
 from feature_store.matrix import ItemSide
 from feature_store.registry import feature_set_id, stored_features
 from feature_store.schema import LEVELS
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from feature_store.offline import Archive
 
 _META = "snapshot.json"
-_HISTORY = "history.parquet"
 
 
 @dataclass(frozen=True)
@@ -118,47 +116,6 @@ def read_snapshot(folder: Path) -> Snapshot:
     if made_by != feature_set_id():
         raise FeatureSetMismatchError(str(folder), made_by=made_by, this_code=feature_set_id())
     return arrays_of(tables, as_of)
-
-
-def write_history(folder: Path, history: History, side: ItemSide) -> None:
-    """Write everybody's history beside the snapshot of the same users and items."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns = {
-        "user": history.user,
-        "item_key": side.catalog.keys[history.item],
-        "time": history.time,
-        "kind": history.kind,
-        "quantity": history.quantity,
-        "value": history.value,
-    }
-    pq.write_table(pa.table(columns), folder / _HISTORY, compression="zstd")
-
-
-def read_history(folder: Path, snapshot: Snapshot) -> History:
-    """What was written beside `snapshot`: the history of its users, in its rows.
-
-    Raises:
-        ArchiveError: not there or unreadable.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.ParquetFile(folder / _HISTORY).read()
-    except (OSError, pa.ArrowException) as error:
-        raise _no_snapshot(folder, error) from error
-    columns = {name: table[name].to_numpy() for name in table.column_names}
-    counts = np.bincount(columns["user"], minlength=len(snapshot.users))
-    return History(
-        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        snapshot.item_side.catalog.rows(columns["item_key"]),
-        columns["time"],
-        columns["kind"],
-        columns["quantity"],
-        columns["value"],
-    )
 
 
 def _no_snapshot(folder: Path, error: Exception) -> ArchiveError:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.table import Table
 
-from feature_store.snapshot import read_history, read_snapshot
+from feature_store.history_files import read_history
+from feature_store.snapshot import read_snapshot
 from pipeline.blas import products_on_one_thread
 from pipeline.knowledge import record_of
 from pipeline.recommender.recommend import Answer, Request, recommend
@@ -105,7 +106,7 @@ def _print_decision(console: Console, results: Sequence[StageResult]) -> None:
 def _print_example(console: Console, day: dt.date, release: Release, settings: Settings) -> None:
     folder = settings.workspace.features(day)
     snapshot = read_snapshot(folder)
-    history = read_history(folder, snapshot)
+    history = read_history(folder)
     row = int(np.argmax(np.diff(history.offsets) >= _TYPICAL_BASKETS))
     user, own = str(snapshot.users[row]), history.of(row)
     answer = recommend(Request(user, snapshot.as_of, SHOWN_ITEMS), release, record_of(snapshot, history, row))

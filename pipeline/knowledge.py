@@ -22,6 +22,7 @@ from pipeline.spill import spill_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from feature_store.history import History
     from feature_store.rollup import Rollup
@@ -85,10 +86,12 @@ def learn(archive: Archive, day: dt.date, settings: Settings) -> Knowledge:
     return Knowledge(snapshot, history, fit_recall(snapshot, history, settings))
 
 
-def history_of_everybody(archive: Archive, snapshot: Snapshot, settings: Settings) -> History:
-    """The latest events of every user of the snapshot, as many as the online store keeps."""
-    history = archive.history(snapshot.item_side.catalog, snapshot.users, snapshot.as_of)
-    return history.latest(settings.online_history.bounds())
+def history_of_everybody(
+    archive: Archive, snapshot: Snapshot, settings: Settings, folder: Path | None = None
+) -> History:
+    """The latest events of every user of the snapshot, as many as the online store keeps; written into `folder`."""
+    catalog, bounds = snapshot.item_side.catalog, settings.online_history.bounds()
+    return archive.history(catalog, snapshot.users, snapshot.as_of, bounds=bounds, folder=folder)
 
 
 def fit_recall(snapshot: Snapshot, history: History, settings: Settings) -> dict[str, RecallSource]:

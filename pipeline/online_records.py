@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_store.snapshot import read_history, read_snapshot
+from feature_store.history_files import read_history
+from feature_store.snapshot import read_snapshot
 from pipeline.blas import products_on_one_thread
 from pipeline.knowledge import record_of
 from pipeline.stages.sync import version_name
@@ -36,7 +37,7 @@ def records_of(users: Sequence[str], version: str, settings: Settings) -> list[U
     if version_name(day, folder) != version:
         return None
     snapshot = read_snapshot(folder)
-    history = read_history(folder, snapshot)
+    history = read_history(folder)
     return [_record(user, snapshot, history) for user in users]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import ibis.expr.types as ir
@@ -20,6 +20,10 @@ EngineName = Literal["duckdb", "spark"]
 
 class Engine(Protocol):
     """What the archive asks of an engine. Times are UTC, whatever the machine's zone."""
+
+    @property
+    def spill(self) -> Path | None:
+        """The folder for what does not fit into memory; None: one of the system's."""
 
     @property
     def failures(self) -> tuple[type[Exception], ...]:
@@ -41,14 +45,20 @@ class Engine(Protocol):
     def hashed(self, texts: ir.Column) -> ir.Column:
         """64 bits of each text, nearly always others for another text."""
 
+    def table(self, name: str, rows: pa.Table) -> ir.Table:
+        """A small table, kept under a name until the engine is closed."""
+
     def write(self, rows: ir.Table, folder: Path) -> None:
         """The rows, computed, as Parquet files of a new folder."""
 
-    def files(self, name: str, folder: Path) -> ir.Table:
-        """What `write` wrote into a folder."""
+    def files(self, name: str, *folders: Path) -> ir.Table:
+        """What `write` wrote into some folders."""
 
-    def to_arrow(self, rows: ir.Table, *, coded: bool = False) -> pa.Table:
-        """The rows, computed, in the types that the expression announces; `coded`: texts may be dictionaries."""
+    def to_arrow(self, rows: ir.Table) -> pa.Table:
+        """The rows, computed, in the types that the expression announces."""
+
+    def batches(self, rows: ir.Table) -> Iterator[pa.RecordBatch]:
+        """The same a part at a time, never all of them in memory."""
 
     def close(self) -> None:
         """Give back memory, and for Spark end the session."""

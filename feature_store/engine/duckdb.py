@@ -8,17 +8,21 @@ import duckdb
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
-import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import ibis.expr.types as ir
+    import pyarrow as pa
 
 
 @ibis.udf.scalar.builtin(name="hash")  # type: ignore[untyped-decorator]  # as all of Ibis
 def _hash(text: str) -> dt.uint64: ...
+
+
+_BATCH = 2**18
+"""Rows, of some 25 bytes each."""
 
 
 class DuckDb:
@@ -27,6 +31,7 @@ class DuckDb:
     failures: tuple[type[Exception], ...] = (duckdb.Error,)
 
     def __init__(self, memory_limit: str = "1GB", threads: int = 2, spill: Path | None = None) -> None:
+        self.spill = spill
         options: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads}
         if spill is not None:
             spill.mkdir(parents=True, exist_ok=True)
@@ -78,6 +83,13 @@ class DuckDb:
     def hashed(self, texts: ir.Column) -> ir.Column:
         return _hash(texts)
 
+    def table(self, name: str, rows: pa.Table) -> ir.Table:
+        arrow = f"{name}_arrow"
+        self.connection.con.register(arrow, rows)
+        self.connection.raw_sql(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM {arrow}")
+        self.connection.con.unregister(arrow)
+        return self.connection.table(name)
+
     def write(self, rows: ir.Table, folder: Path) -> None:
         folder.mkdir()
         query, target = self.connection.compile(rows), _quoted(folder / "part.parquet")
@@ -91,21 +103,23 @@ class DuckDb:
             f"COPY (SELECT {columns} FROM ({query})) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
         )
 
-    def files(self, name: str, folder: Path) -> ir.Table:
+    def files(self, name: str, *folders: Path) -> ir.Table:
+        every = ", ".join(f"'{_quoted(folder / '*.parquet')}'" for folder in folders)
         self.connection.raw_sql(
-            f"CREATE OR REPLACE TEMP VIEW {name} AS"
-            f" SELECT * FROM read_parquet('{_quoted(folder / '*.parquet')}', hive_partitioning=false)"
+            f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet([{every}], hive_partitioning=false)"
         )
         return self.connection.table(name)
 
-    def to_arrow(self, rows: ir.Table, *, coded: bool = False) -> pa.Table:
+    def to_arrow(self, rows: ir.Table) -> pa.Table:
         # Not through Ibis' own way, which imports pandas.
-        found = self.connection.con.sql(self.connection.compile(rows)).to_arrow_table()
-        wanted = rows.schema().to_pyarrow()
-        if coded:
-            kept = [own if pa.types.is_dictionary(own.type) else wanted.field(own.name) for own in found.schema]
-            wanted = pa.schema(kept)
-        return found.cast(wanted)
+        return self._computed(rows).to_arrow_table().cast(rows.schema().to_pyarrow())
+
+    def batches(self, rows: ir.Table) -> Iterator[pa.RecordBatch]:
+        types = rows.schema().to_pyarrow()
+        return (batch.cast(types) for batch in self._computed(rows).to_arrow_reader(_BATCH))
+
+    def _computed(self, rows: ir.Table) -> duckdb.DuckDBPyRelation:
+        return self.connection.con.sql(self.connection.compile(rows))
 
     def close(self) -> None:
         self.connection.disconnect()

@@ -24,7 +24,7 @@ import sqlglot
 from feature_store.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import ibis.expr.types as ir
     from pyspark import SparkConf
@@ -43,8 +43,8 @@ class Spark:
 
     def __init__(self, master: str = "local[2]", memory_limit: str = "1GB", spill: Path | None = None) -> None:
         _need_spark()
-        self._spill = (spill or Path(tempfile.gettempdir())).resolve()
-        self._spill.mkdir(parents=True, exist_ok=True)
+        self.spill = (spill or Path(tempfile.gettempdir())).resolve()
+        self.spill.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
             import ibis
@@ -52,8 +52,8 @@ class Spark:
             from pyspark.errors import PySparkException
 
             self.failures: tuple[type[Exception], ...] = (PySparkException, Py4JError, pa.ArrowException, OSError)
-            conf = _conf(master, _megabytes(memory_limit), self._spill)
-            self._session, self._gateway = _start(conf, self._spill / "spark.log")
+            conf = _conf(master, _megabytes(memory_limit), self.spill)
+            self._session, self._gateway = _start(conf, self.spill / "spark.log")
             self.connection = ibis.pyspark.connect(self._session)
 
     def rows(self, name: str, files: Sequence[str], moment: str) -> ir.Table:
@@ -80,16 +80,28 @@ class Spark:
         signature = ((dt.string,), dt.int64)
         return ibis.udf.scalar.builtin(_hash, name="xxhash64", signature=signature)(texts)
 
+    def table(self, name: str, rows: pa.Table) -> ir.Table:
+        self._session.createDataFrame(rows).createOrReplaceTempView(name)
+        return self.connection.table(name)
+
     def write(self, rows: ir.Table, folder: Path) -> None:
         self._session.sql(self._query(rows)).write.option("compression", "zstd").parquet(str(folder.resolve()))
 
-    def files(self, name: str, folder: Path) -> ir.Table:
-        self._session.read.parquet(str(folder.resolve())).createOrReplaceTempView(name)
+    def files(self, name: str, *folders: Path) -> ir.Table:
+        self._session.read.parquet(*(str(folder.resolve()) for folder in folders)).createOrReplaceTempView(name)
         return self.connection.table(name)
 
-    def to_arrow(self, rows: ir.Table, *, coded: bool = False) -> pa.Table:  # noqa: ARG002 - texts are texts here
+    def to_arrow(self, rows: ir.Table) -> pa.Table:
         # Not through Ibis' own way, which goes through pandas.
         return self._session.sql(self._query(rows)).toArrow().cast(rows.schema().to_pyarrow())
+
+    def batches(self, rows: ir.Table) -> Iterator[pa.RecordBatch]:
+        # By way of files: Spark hands over Arrow whole, or rows one by one.
+        types = rows.schema().to_pyarrow()
+        with tempfile.TemporaryDirectory(dir=self.spill) as folder:
+            self.write(rows, Path(folder) / "rows")
+            for part in sorted((Path(folder) / "rows").glob("*.parquet")):
+                yield from (batch.cast(types) for batch in pq.ParquetFile(part).iter_batches())
 
     def _query(self, rows: ir.Table) -> str:
         """The expression in Spark's SQL, where `0.2` alone would be a decimal and divide to six digits."""
@@ -172,7 +184,7 @@ def _conf(master: str, megabytes: int, spill: Path) -> SparkConf:
         "spark.app.name": "vitrine",
         "spark.master": master,
         "spark.driver.memory": f"{megabytes}m",
-        "spark.driver.maxResultSize": 0,  # histories are handed over whole, as with DuckDB
+        "spark.driver.maxResultSize": 0,  # snapshots are handed over whole, as with DuckDB
         "spark.driver.extraJavaOptions": f"-Djava.io.tmpdir={spill} -XX:-UsePerfData",
         "spark.local.dir": spill,
         "spark.sql.warehouse.dir": spill / "spark-warehouse",

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from feature_store.history_files import HISTORY, read_history, write_history
 from pipeline.atomic import atomic_folder, remove_folder
 from pipeline.locks import day_lock
 from pipeline.rollups import remove_rollups
@@ -76,18 +77,14 @@ def _fitted_on(recall: Path, features: Path) -> bool:
 def _from_snapshot(row: int, folder: Path) -> dict[str, int]:
     """The vector and the events; histories name users by their row, so later rows move up."""
     users = pq.ParquetFile(folder / "user.parquet").read()
-    history = pq.ParquetFile(folder / "history.parquet").read() if (folder / "history.parquet").exists() else None
+    events = 0
     with atomic_folder(folder) as aside:
-        shutil.copytree(folder, aside, dirs_exist_ok=True)
+        # What earlier code wrote of histories, nobody reads any more.
+        shutil.copytree(folder, aside, dirs_exist_ok=True, ignore=shutil.ignore_patterns(f"{HISTORY}*"))
         kept = pa.concat_tables([users.slice(0, row), users.slice(row + 1)])
         pq.write_table(kept, aside / "user.parquet", compression="zstd")
-        if history is not None:
-            pq.write_table(_moved_up(history, row), aside / "history.parquet", compression="zstd")
-    events = 0 if history is None else pc.sum(pc.equal(history["user"], row)).as_py() or 0
+        if (folder / HISTORY).is_dir():
+            history = read_history(folder)
+            events = len(history.of(row).item)
+            write_history(aside, (history.between(0, row), history.between(row + 1, history.users)))
     return {"vectors": 1, "events": events}
-
-
-def _moved_up(history: pa.Table, row: int) -> pa.Table:
-    left = history.filter(pc.not_equal(history["user"], row))
-    users = pc.subtract(left["user"], pc.greater(left["user"], row).cast(left["user"].type))
-    return left.set_column(left.column_names.index("user"), "user", users)

@@ -6,7 +6,8 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
-from feature_store.snapshot import read_history, read_snapshot
+from feature_store.history_files import read_history
+from feature_store.snapshot import read_snapshot
 from pipeline.atomic import atomic_folder
 from pipeline.errors import EmptyDayError, PipelineError
 from pipeline.evaluation.business import business
@@ -90,4 +91,4 @@ def _knowledge(day: dt.date, cut: dt.date, settings: Settings) -> Knowledge:
             return learn(archive, cut, settings)
     features = settings.workspace.features(day)
     snapshot = read_snapshot(features)
-    return Knowledge(snapshot, read_history(features, snapshot), load_recall(settings.workspace.recall(day)))
+    return Knowledge(snapshot, read_history(features), load_recall(settings.workspace.recall(day)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from feature_store.days import partition_day
 from feature_store.made_from import is_stale, made_from, write_made_from
-from feature_store.snapshot import arrays_of, compute_snapshot, write_history, write_snapshot
+from feature_store.snapshot import arrays_of, compute_snapshot, write_snapshot
 from pipeline.atomic import atomic_folder
 from pipeline.errors import LockedError
 from pipeline.knowledge import history_of_everybody, open_archive
@@ -69,14 +69,15 @@ def _make_again(late: dt.date, through: dt.date, settings: Settings) -> Path | N
 def _write_snapshot(day: dt.date, through: dt.date, settings: Settings) -> tuple[Path, dict[str, float]]:
     """The snapshot of the end of `day` from the partitions up to `through`."""
     sources = _sources(day, through, settings)
-    with rolled_up(day, through, settings) as past, open_archive(through, settings, day=day, past=past) as archive:
-        tables = compute_snapshot(archive, day)
-        snapshot = arrays_of(tables, settings.end_of(day))
-        history = history_of_everybody(archive, snapshot, settings)
     folder = settings.workspace.features(day)
-    with atomic_folder(folder) as aside:
+    with (
+        rolled_up(day, through, settings) as past,
+        open_archive(through, settings, day=day, past=past) as archive,
+        atomic_folder(folder) as aside,
+    ):
+        tables = compute_snapshot(archive, day)
         write_snapshot(aside, tables, day, settings.timezone)
-        write_history(aside, history, snapshot.item_side)
+        history = history_of_everybody(archive, arrays_of(tables, settings.end_of(day)), settings, aside)
         write_made_from(aside, sources)
     counts = {f"{entity} rows": float(table.num_rows) for entity, table in tables.items()}
     return folder, {**counts, "events": float(len(history.item))}

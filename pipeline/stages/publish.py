@@ -9,7 +9,8 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from feature_store.history import empty_history
-from feature_store.snapshot import read_history, read_snapshot
+from feature_store.history_files import read_history
+from feature_store.snapshot import read_snapshot
 from pipeline import tracking
 from pipeline.atomic import atomic_folder
 from pipeline.audits.results import kept_facts
@@ -99,7 +100,7 @@ def _facts(folder: Path, day: dt.date, settings: Settings) -> dict[str, float]:
     """What the gate wants to know beside the metrics."""
     features, quality = settings.workspace.features(day), settings.workspace.reports(day) / "quality.json"
     snapshot = read_snapshot(features)
-    taken = milliseconds(releases.load_release(folder), snapshot, read_history(features, snapshot))
+    taken = milliseconds(releases.load_release(folder), snapshot, read_history(features))
     judged = json.loads(quality.read_text(encoding="utf-8")) if quality.is_file() else {}
     return {"milliseconds": taken, **({"quality_score": judged["score"]} if judged else {}), **kept_facts(settings)}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from feature_store.snapshot import read_history, read_snapshot
+from feature_store.history_files import read_history
+from feature_store.snapshot import read_snapshot
 from pipeline.atomic import atomic_folder
 from pipeline.knowledge import fit_recall
 from pipeline.recommender.release import save_arrays
@@ -25,7 +26,7 @@ def recall(day: dt.date, settings: Settings) -> StageResult:
     """
     features = settings.workspace.features(day)
     snapshot = read_snapshot(features)
-    history = read_history(features, snapshot)
+    history = read_history(features)
     sources = fit_recall(snapshot, history, settings)
     folder = settings.workspace.recall(day)
     with atomic_folder(folder) as aside:

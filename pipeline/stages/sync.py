@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from feature_store.history_files import read_history
 from feature_store.made_from import MADE_FROM
 from feature_store.online.connect import open_writer
 from feature_store.online.packed import packed_size
 from feature_store.online.store import Version
 from feature_store.registry import feature_set_id
-from feature_store.snapshot import read_history, read_snapshot
+from feature_store.snapshot import read_snapshot
 from pipeline.knowledge import record_of
 from pipeline.progress import track
 from pipeline.stage import StageResult, stage
@@ -34,7 +35,7 @@ def sync(day: dt.date, settings: Settings) -> StageResult:
     """
     folder = settings.workspace.features(day)
     snapshot = read_snapshot(folder)
-    history = read_history(folder, snapshot)
+    history = read_history(folder)
     version = Version(feature_set_id(), version_name(day, folder), snapshot.as_of, len(snapshot.users))
     sizes = packed_size(snapshot.user_values.shape[1], np.diff(history.offsets))
     # The file is written first: when the store then refuses, serving still finds the new day to fall back on.

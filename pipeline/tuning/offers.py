@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_store.snapshot import arrays_of, compute_snapshot, read_history, read_snapshot
+from feature_store.history_files import read_history
+from feature_store.snapshot import arrays_of, compute_snapshot, read_snapshot
 from pipeline.errors import EmptyDayError
 from pipeline.evaluation.judging import judged_users
 from pipeline.knowledge import Knowledge, history_of_everybody, open_archive, purchased
@@ -78,7 +79,7 @@ def known_at(cut: dt.date, settings: Settings) -> Knowledge:
     features, indexes = settings.workspace.features(cut), settings.workspace.recall(cut)
     if features.is_dir():
         snapshot = read_snapshot(features)
-        return Knowledge(snapshot, read_history(features, snapshot), load_recall(indexes) if indexes.is_dir() else {})
+        return Knowledge(snapshot, read_history(features), load_recall(indexes) if indexes.is_dir() else {})
     with open_archive(cut, settings) as archive:
         snapshot = arrays_of(compute_snapshot(archive, cut), archive.end_of(cut))
         return Knowledge(snapshot, history_of_everybody(archive, snapshot, settings), {})

@@ -65,6 +65,27 @@ else:
 """
 
 
+HISTORIES = """
+import sys, datetime as dt
+from pathlib import Path
+import numpy as np
+from feature_store.engine.connect import open_engine
+from feature_store.days import end_of_day
+from feature_store.catalog import build_catalog
+from feature_store.offline import Archive
+from feature_store.rollup import Rollup, last_monday
+from feature_store.schema import LEVELS
+from feature_store.views import reach_days
+clean, out, day, limit = Path(sys.argv[1]), Path(sys.argv[2]), dt.date.fromisoformat(sys.argv[3]), sys.argv[4]
+past = Rollup(last_monday(end_of_day(day), reach_days()), clean.parent / "rollup")
+engine = open_engine(memory_limit=limit, threads=2, spill=out / "spill")
+archive = Archive(clean, day, past=past, engine=engine)
+items, users = (archive.frame(getattr(archive, f"{name}s"))[f"{name}_id"].to_pylist() for name in ("item", "user"))
+catalog = build_catalog(items, items, dict.fromkeys(LEVELS, items))
+archive.history(catalog, np.array(sorted(users)), end_of_day(day), folder=out)
+"""
+
+
 def fill(source: Path, clean: Path, copies: int) -> int:
     """Copies of the clean archive in `source` up to DAY, in partitions; how many events."""
     import duckdb
@@ -144,7 +165,7 @@ def compare(ours: Path, theirs: Path) -> int:
 def measure(source: Path, copies: int, peers: str | None, folder: Path, limit: str) -> list[Result]:
     clean = folder / "clean"
     rows, tomorrow = fill(source, clean, copies), DAY + dt.timedelta(days=1)
-    whole, past = ([sys.executable, "-c", program + _PEAK] for program in (WHOLE, PAST))
+    whole, past, histories = ([sys.executable, "-c", program + _PEAK] for program in (WHOLE, PAST, HISTORIES))
     results: list[Result] = [
         (rows, name, run(command, clean, folder / out, day, limit))
         for name, command, out, day in (
@@ -153,6 +174,7 @@ def measure(source: Path, copies: int, peers: str | None, folder: Path, limit: s
             ("Vitrine, from the roll-up", past, "next", DAY),
             ("Vitrine, from the roll-up, next day", past, "morrow", tomorrow),
             ("Vitrine, whole, next day", whole, "morrow whole", tomorrow),
+            ("Vitrine, everybody's history from the roll-up", histories, "histories", DAY),
         )
     ]
     for one, other in (("whole", "next"), ("morrow", "morrow whole")):

@@ -40,7 +40,8 @@ MEGABYTE = 1024 * 1024
 
 def default_shop() -> tuple[History, Catalog, int]:
     """History, catalog and moment of the last run of the configured day."""
-    from feature_store.snapshot import read_history, read_snapshot
+    from feature_store.history_files import read_history
+    from feature_store.snapshot import read_snapshot
     from pipeline.configuration import load_settings
 
     settings = load_settings()
@@ -49,7 +50,7 @@ def default_shop() -> tuple[History, Catalog, int]:
     snapshot = read_snapshot(folder)
     catalog = snapshot.item_side.catalog
     catalog.text  # noqa: B018 - computed once, as in a run, and kept with the catalog
-    return read_history(folder, snapshot), catalog, snapshot.as_of
+    return read_history(folder), catalog, snapshot.as_of
 
 
 def tenfold(history: History) -> History:

@@ -11,6 +11,7 @@ import pytest
 from feature_store.days import end_of_day
 from feature_store.engine.duckdb import DuckDb
 from feature_store.errors import ArchiveError
+from feature_store.history import build_history
 from feature_store.offline import Archive
 from feature_store.schema import EVENT_KINDS, EXPOSURE
 from feature_store.views import Views
@@ -210,6 +211,31 @@ class TestHistory:
         strangers = archive.history(snapshot.item_side.catalog, np.array(["zoe"]), NOW)
         assert (strangers.users, len(strangers.item)) == (1, 0)
         archive.close()
+
+    def test_the_engine_sorts_as_numpy_does(self, tmp_path) -> None:
+        """Users by code point, then time, item key, kind, quantity and value, as single floats, unknown ones last."""
+        random, events = np.random.default_rng(4), []
+        users, kinds = ["", "Z", "a", "ab", "é", "\uffff", "\U0001f600"], EVENT_KINDS[:3]
+        for number in range(600):
+            time = moment(1) + dt.timedelta(seconds=int(random.integers(4)), milliseconds=int(random.integers(1000)))
+            told = event(str(random.choice(users)), f"item {random.integers(9)}", 0, time=time, event_id=f"{number}")
+            told |= {"kind": str(random.choice(kinds)), "quantity": float(random.choice([1, 1 + 1e-9, 2]))}
+            events.append(told | {"value": random.choice([None, 0.1, 5])})
+        archive = open_shop(Shop(events), tmp_path)
+        snapshot, history = known(archive)
+        archive.close()
+        wanted = build_history(
+            np.searchsorted(snapshot.users, [row["user_id"] for row in events]),
+            snapshot.item_side.catalog.rows_of_ids([row["item_id"] for row in events]),
+            np.array([int(row["time"].timestamp()) for row in events]),
+            np.array([EVENT_KINDS.index(row["kind"]) for row in events]),
+            *(np.array([row[name] for row in events], np.float32) for name in ("quantity", "value")),
+            users=len(users),
+        )
+        assert snapshot.users.tolist() == sorted(users)
+        assert all(
+            np.array_equal(getattr(history, name), column, equal_nan=True) for name, column in vars(wanted).items()
+        )
 
     def test_the_order_of_rows_in_a_partition_does_not_matter(self, tmp_path, shop) -> None:
         turned = Shop(*(rows[::-1] for rows in vars(shop).values()))

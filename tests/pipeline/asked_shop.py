@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from feature_store.history import History
+from feature_store.history_files import write_history
 from feature_store.made_from import MADE_FROM
 from feature_store.registry import stored_features
 from feature_store.schema import LEVELS
-from feature_store.snapshot import read_snapshot, write_history, write_snapshot
+from feature_store.snapshot import read_snapshot, write_snapshot
 from pipeline.exposures import exposure_days
 from serving.app import create_app
 from tests.serving.releases import AS_OF, BASKETS, ITEMS
@@ -61,7 +62,7 @@ def write_features(folder: Path, bounds: dict[str, int]) -> None:
     ones = np.ones(8, np.float32)
     times = np.tile(AS_OF - 86_400 * np.arange(4, 0, -1), 2)
     history = History(np.array([0, 4, 8]), np.concatenate(bought), times, np.zeros(8, np.uint8), ones, ones)
-    write_history(folder, history.latest(bounds), snapshot.item_side)
+    write_history(folder, [history.latest(bounds)])
 
 
 def serve(shop: Settings, *bodies: dict) -> dt.date:

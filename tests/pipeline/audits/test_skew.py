@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from feature_store.history_files import read_history
 from feature_store.made_from import MADE_FROM
 from feature_store.online.connect import open_writer
 from feature_store.online.recent import Event
 from feature_store.online.store import Version
 from feature_store.registry import feature_set_id, ranker_features, stored_features
-from feature_store.snapshot import read_history, read_snapshot
+from feature_store.snapshot import read_snapshot
 from pipeline.audits.results import kept_facts
 from pipeline.audits.skew import audit_skew
 from pipeline.errors import EmptyDayError, SkewError
@@ -82,7 +83,7 @@ def test_what_was_served_is_what_training_makes_to_the_bit(shop: Settings) -> No
 def test_another_vector_in_the_store_is_named(shop: Settings) -> None:
     folder = shop.workspace.features(DAY)
     snapshot = read_snapshot(folder)
-    history = read_history(folder, snapshot)
+    history = read_history(folder)
     broken = stored_features("user")[2].name
     records = []
     for row, user in enumerate(snapshot.users):

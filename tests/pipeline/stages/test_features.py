@@ -6,7 +6,8 @@ import datetime as dt
 
 import pytest
 
-from feature_store.snapshot import read_history, read_snapshot
+from feature_store.history_files import read_history
+from feature_store.snapshot import read_snapshot
 from pipeline.knowledge import open_archive, purchased
 from pipeline.locks import day_lock
 from pipeline.stages.features import features, stale_days
@@ -31,7 +32,8 @@ def ours(settings):
 
 
 def files(folder) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "made_from.json"}
+    made = (path for path in folder.rglob("*") if path.is_file() and path.name != "made_from.json")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in made}
 
 
 def test_a_back_dated_event_makes_its_day_again_as_if_it_had_come_in_time(ours, settings, tmp_path) -> None:
@@ -97,7 +99,7 @@ def test_a_day_ends_at_the_shops_midnight_and_training_asks_then(zone, known, se
     shop.write(made.workspace.clean)
     features(TODAY, made)
     snapshot = read_snapshot(made.workspace.features(TODAY))
-    history = read_history(made.workspace.features(TODAY), snapshot)
+    history = read_history(made.workspace.features(TODAY))
     assert snapshot.as_of == made.end_of(TODAY)
     assert [name for row, name in enumerate(snapshot.users) if len(history.of(row).item)] == known
     assert stale_days(TODAY + dt.timedelta(days=1), made) == []
