@@ -65,7 +65,7 @@ def judged(
     """
     users = judged_users(known, bought)
     catalog, purchases = known.snapshot.item_side.catalog, known.history.of_kind(PURCHASE)
-    truth = _truth(known, users, bought, attributes)
+    truth = truth_of(known, users, bought, attributes)
     asked = ask(RELEASE, known, ranker, users, settings)
     lists = {RELEASE: asked.lists}
     aucs = {RELEASE: _aucs(asked, truth)}
@@ -81,6 +81,20 @@ def judged(
     report["sources"] = sources_of(asked.lists, asked.proposed, truth)
     examples = examples_of(asked, truth, catalog)
     return Judged(report, examples, known.snapshot.users[users], lists, truth, 1000 * float(asked.seconds.mean()))
+
+
+def truth_of(
+    known: Knowledge, users: NDArray[np.int64], bought: Bought, attributes: Mapping[str, Mapping[str, str]]
+) -> Truth:
+    """What each of these users, rows of the snapshot, took on the judged days."""
+    catalog, purchases = known.snapshot.item_side.catalog, known.history.of_kind(PURCHASE)
+    ids = [str(known.snapshot.users[user]) for user in users]
+    return Truth(
+        [_rows(catalog, bought[user]) for user in ids],
+        [np.array([bought[user][item] for item in sorted(bought[user])]) for user in ids],
+        np.array([len(np.unique(purchases.of(int(user)).time)) for user in users], np.int64),
+        {column: np.array([values.get(user, UNKNOWN) for user in ids]) for column, values in attributes.items()},
+    )
 
 
 def _aucs(asked: Asked, truth: Truth) -> dict[str, float]:
@@ -114,19 +128,6 @@ def _strangers(known: Knowledge, bought: Bought, ranker: Path, settings: Setting
             lists = np.repeat(answers, len(users), axis=0) if alike else answers
             found[name] = headline(lists, [_rows(catalog, bought[user]) for user in users])
     return found
-
-
-def _truth(
-    known: Knowledge, users: NDArray[np.int64], bought: Bought, attributes: Mapping[str, Mapping[str, str]]
-) -> Truth:
-    catalog, purchases = known.snapshot.item_side.catalog, known.history.of_kind(PURCHASE)
-    ids = [str(known.snapshot.users[user]) for user in users]
-    return Truth(
-        [_rows(catalog, bought[user]) for user in ids],
-        [np.array([bought[user][item] for item in sorted(bought[user])]) for user in ids],
-        np.array([len(np.unique(purchases.of(int(user)).time)) for user in users], np.int64),
-        {column: np.array([values.get(user, UNKNOWN) for user in ids]) for column, values in attributes.items()},
-    )
 
 
 def _rows(catalog: Catalog, items: Mapping[str, float]) -> NDArray[np.int32]:
