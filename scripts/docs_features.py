@@ -38,15 +38,16 @@ def _section(module: str, features: list[Feature]) -> str:
         "",
         title,
         "",
-        "| feature | kind | meaning | unit | range | default | inputs |",
-        "|---|---|---|---|---|---:|---|",
+        "| feature | kind | entity | meaning | unit | range | default | inputs |",
+        "|---|---|---|---|---|---|---:|---|",
     ]
     for f in features:
         meaning = " ".join(f.description.split())
         low, high = f.range
         inputs = ", ".join(f"`{name}`" for name in f.inputs)
         lines.append(
-            f"| `{f.name}` | {f.kind} | {meaning} | {f.unit} | {low:g} … {high:g} | {f.default:g} | {inputs} |"
+            f"| `{f.name}` | {f.kind} | {f.entity or 'candidate'} | {meaning} | {f.unit} | {low:g} … {high:g}"
+            f" | {f.default:g} | {inputs} |"
         )
     return "\n".join(lines) + "\n"
 

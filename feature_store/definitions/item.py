@@ -1,4 +1,8 @@
-"""What everybody did with an item."""
+"""What everybody did with an item.
+
+Windows are whole weeks, 28 days for a month and 91 for a quarter: each holds every day of the week equally often, so
+that no value moves because one Saturday more lies in the window.
+"""
 
 from __future__ import annotations
 

@@ -33,13 +33,19 @@ def user_rivals_advertised(
 
 @request(unit="ratio", default=0.0)
 def user_rivals_advertised_share(user_rivals_advertised: Column, same_subcategory: Occurrences) -> Column:
-    """How much of what the user buys in the subcategory is another item that is advertised in the coming week."""
+    """How much of what the user buys in the subcategory is another item that is advertised in the coming week.
+
+    Source: recent history, promotions.
+    """
     return user_rivals_advertised / at_least(same_subcategory.decayed_lines(HALF_LIFE_DAYS), 1e-3)
 
 
 @request(unit="ratio", default=0.0)
 def user_subcategory_advertised(same_subcategory: Occurrences, every_item_advertised_next_7d: Column) -> Column:
-    """The most that any item which the user bought in the subcategory is advertised in the coming week."""
+    """The most that any item which the user bought in the subcategory is advertised in the coming week.
+
+    Source: recent history, promotions.
+    """
     return same_subcategory.largest(every_item_advertised_next_7d)
 
 
@@ -55,11 +61,17 @@ def user_rivals_displayed(
 
 @request(unit="ratio", default=0.0)
 def user_rivals_displayed_share(user_rivals_displayed: Column, same_subcategory: Occurrences) -> Column:
-    """How much of what the user buys in the subcategory is another item with a better place in the coming week."""
+    """How much of what the user buys in the subcategory is another item with a better place in the coming week.
+
+    Source: recent history, promotions.
+    """
     return user_rivals_displayed / at_least(same_subcategory.decayed_lines(HALF_LIFE_DAYS), 1e-3)
 
 
 @request(unit="ratio", default=0.0)
 def user_subcategory_displayed(same_subcategory: Occurrences, every_item_displayed_next_7d: Column) -> Column:
-    """The most of the shop that gives any item which the user bought in the subcategory a better place then."""
+    """The most of the shop that gives any item which the user bought in the subcategory a better place then.
+
+    Source: recent history, promotions.
+    """
     return same_subcategory.largest(every_item_displayed_next_7d)

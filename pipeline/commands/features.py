@@ -31,7 +31,9 @@ app = typer.Typer()
 def features(
     name: Annotated[str | None, typer.Argument(help="Explain one feature; the same as --explain.")] = None,
     explain: Annotated[str | None, typer.Option(help="Definition, statistics and importance of one feature.")] = None,
-    entity: Annotated[str | None, typer.Option(help="Only stored features of user, item or category.")] = None,
+    entity: Annotated[
+        str | None, typer.Option(help="Only those of user, item, category, brand, or candidate (request features).")
+    ] = None,
     kind: Annotated[str | None, typer.Option(help="Only stored or request features.")] = None,
     family: Annotated[str | None, typer.Option(help="Only those of one module of definitions, as `affinity`.")] = None,
     unit: Annotated[str | None, typer.Option(help="Only those of this unit, as `days`.")] = None,
@@ -50,10 +52,11 @@ def features(
     asked = {"entity": entity, "kind": kind, "family": family, "unit": unit}
     chosen = [feature for feature in known.values() if _is_of(feature, asked)]
     table = Table(title=f"Feature set {feature_set_id()}: {len(chosen)} features", title_justify="left")
-    for column in ("feature", "kind", "unit", "meaning"):
+    for column in ("feature", "kind", "entity", "unit", "meaning"):
         table.add_column(column)
     for feature in chosen:
-        table.add_row(feature.name, feature.kind, feature.unit, feature.description.splitlines()[0])
+        meaning = feature.description.splitlines()[0]
+        table.add_row(feature.name, feature.kind, entity_of(feature), feature.unit, meaning)
     out.print(table)
 
 
@@ -62,14 +65,20 @@ def family_of(feature: Feature) -> str:
     return feature.compute.__module__.rsplit(".", 1)[-1]
 
 
+def entity_of(feature: Feature) -> str:
+    """What it has one value for: a request feature has one for each candidate."""
+    return feature.entity or "candidate"
+
+
 def _is_of(feature: Feature, asked: dict[str, str | None]) -> bool:
-    facts = {"entity": feature.entity, "kind": feature.kind, "family": family_of(feature), "unit": feature.unit}
+    facts = {"entity": entity_of(feature), "kind": feature.kind, "family": family_of(feature), "unit": feature.unit}
     return all(value is None or facts[name] == value for name, value in asked.items())
 
 
 def _explain(feature: Feature, settings: Settings) -> None:
     low, high = feature.range
-    out.print(f"[bold]{feature.name}[/] ({feature.kind}, {feature.unit}, default {feature.default:g})")
+    about = f"{feature.kind}, one for each {entity_of(feature)}, {feature.unit}, default {feature.default:g}"
+    out.print(f"[bold]{feature.name}[/] ({about})")
     out.print(f"{feature.description}\nfrom {', '.join(feature.inputs)}; between {low:g} and {high:g}", markup=False)
     out.print(inspect.getsource(feature.compute), markup=False, highlight=False)
     for line in (_statistics(feature, settings), _importance(feature, settings), _contributions(feature, settings)):

@@ -189,9 +189,9 @@ def test_there_are_at_least_ninety_and_the_ranker_sees_seventy_of_them() -> None
     assert len(set(ranker_features())) == len(ranker_features())
 
 
-def test_it_says_what_it_means_and_in_what_unit(name: str) -> None:
+def test_it_says_what_it_means_in_what_unit_and_where_it_comes_from(name: str) -> None:
     feature = FEATURES[name]
-    assert feature.description.strip()
+    assert re.search(r"\bSource: [^.]+\.$", feature.description.strip())
     assert feature.unit.strip()
 
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from feature_store.registry import registry
-from pipeline.commands.features import app, describe, family_of
+from pipeline.commands.features import app, describe, entity_of, family_of
 from pipeline.recommender.ranker.explanation import summary
 from pipeline.recommender.ranker.model import Explanation
 
@@ -26,7 +26,8 @@ def said(*arguments: str, **environment: str) -> str:
 @pytest.mark.parametrize(
     ("option", "value", "fact"),
     [
-        ("--entity", "item", lambda feature: feature.entity),
+        ("--entity", "item", entity_of),
+        ("--entity", "candidate", entity_of),
         ("--kind", "request", lambda feature: feature.kind),
         ("--family", "affinity", family_of),
         ("--unit", "days", lambda feature: feature.unit),
@@ -48,6 +49,8 @@ def test_a_stored_feature_is_explained_whole(tmp_path) -> None:
     bands = [{"value": 0, "contribution": -0.25}, {"value": 6, "contribution": 1.5}]
     (model / "explanation.json").write_text(json.dumps({"features": {name: {"size": 0.5, "bands": bands}}}))
     shown = said("--explain", name, VITRINE_WORK_DIR=str(tmp_path))
+    assert f"{name} (stored, one for each item, lines, default 0)" in shown
+    assert "Source: purchases." in shown
     assert "moves a score by 0.5 in the mean; from low to high values: -0.25 at 0, +1.5 at 6" in shown
     assert "return purchases.lines(7)" in shown
     assert "between 0 and inf" in shown
