@@ -152,6 +152,16 @@ def random_shop(seed: int, *, users: int = 30, items: int = 60, baskets: int = 4
     return shop
 
 
+def shifted_by(shop: Shop, by: dt.timedelta) -> Shop:
+    """The shop with every moment that it tells of so much later."""
+    return Shop(
+        *(
+            [{name: each + by if isinstance(each, dt.datetime) else each for name, each in row.items()} for row in rows]
+            for rows in vars(shop).values()
+        )
+    )
+
+
 def _given_back(line: Row) -> Row:
     """On the day after."""
     time = min(line["time"] + dt.timedelta(days=1), moment(0.001))

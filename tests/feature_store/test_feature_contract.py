@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from dataclasses import dataclass, fields, replace
 
@@ -30,6 +31,7 @@ from tests.feature_store.archive import (
     open_shop,
     price,
     promotion,
+    shifted_by,
     user,
 )
 
@@ -40,6 +42,7 @@ RECALL = sorted(
 MOMENTARY = ("session", "context", "content")
 """What a request feature is about when it is about none of the entities."""
 POOL = 2000
+SHIFT = dt.timedelta(weeks=3)
 SIZES = (1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 65, 127, 129, 500, 1000, 1999)
 """Around the widths of vector instructions, whose last rows take another path."""
 
@@ -320,6 +323,42 @@ def told_later(shop: Shop, tmp_path_factory) -> World:
 
 def test_what_happens_later_changes_nothing(name: str, real: World, told_later: World) -> None:
     assert told_later.column(name).tobytes() == real.column(name).tobytes()
+
+
+@pytest.fixture(scope="module")
+def shifted(shop: Shop, tmp_path_factory) -> World:
+    """The same shop as if everything had happened three weeks later, as it looks three weeks later."""
+    folder = tmp_path_factory.mktemp("shifted")
+    archive = open_shop(shifted_by(shop, SHIFT), folder, TODAY + SHIFT)
+    snapshot, history = known(archive, TODAY + SHIFT)
+    archive.close()
+    users = UserSide(snapshot.user_values, history, np.full(history.users, NOW + int(SHIFT.total_seconds())))
+    return World(snapshot.item_side, users, pairs(2, history.users, len(snapshot.item_side.catalog)))
+
+
+def test_everything_shifted_by_weeks_is_described_alike(name: str, real: World, shifted: World) -> None:
+    """Only how long ago something was counts: a feature that knows a date would know what came after it."""
+    assert shifted.column(name).tobytes() == real.column(name).tobytes()
+
+
+@pytest.fixture(scope="module")
+def shuffled(shop: Shop, tmp_path_factory) -> World:
+    """The same shop told in another order: rows within partitions, and keys that name events."""
+    random = np.random.default_rng(8)
+    told = Shop(*([rows[at] for at in random.permutation(len(rows))] for rows in vars(shop).values()))
+    names = random.permutation(len(told.events) + len(told.visits))
+    for number, row in zip(names, [*told.events, *told.visits], strict=True):
+        row["event_id"] = f"event {number}"
+    archive = open_shop(told, tmp_path_factory.mktemp("shuffled"))
+    snapshot, history = known(archive)
+    archive.close()
+    users = UserSide(snapshot.user_values, history, np.full(history.users, NOW))
+    return World(snapshot.item_side, users, pairs(2, history.users, len(snapshot.item_side.catalog)))
+
+
+def test_everything_told_in_another_order_is_described_alike(name: str, real: World, shuffled: World) -> None:
+    """Neither the order of rows in the archive nor what they are called says anything."""
+    assert shuffled.column(name).tobytes() == real.column(name).tobytes()
 
 
 def test_what_happens_after_the_asking_changes_nothing(name: str, real: World) -> None:

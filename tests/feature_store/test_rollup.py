@@ -87,6 +87,29 @@ def test_a_roll_up_and_what_came_after_it_are_the_whole(told) -> None:
             archive.close()
 
 
+A_YEAR = EVENTS.map(lambda told: (*told[:2], told[2] * 5, None, *told[4:]))
+"""The same over 300 days, so that windows end before, at and after the roll-up."""
+
+
+@given(told=st.lists(A_YEAR, min_size=1, max_size=40))
+@settings(max_examples=8, deadline=None, database=None, derandomize=True)
+def test_the_next_day_from_a_roll_up_is_the_whole_next_day_whatever_happened(told) -> None:
+    """Rolled up for today, used for tomorrow, which told of more: every stored feature of everybody."""
+    tomorrow, until = TODAY + dt.timedelta(days=1), last_monday(NOW, reach_days())
+    long_ago = (0, 0, 2 * 290, None, 0, "purchase", 1.0, False)
+    with TemporaryDirectory() as folder:
+        clean = history([long_ago, *told]).write(Path(folder) / "clean")
+        past = rolled_up(clean, until)
+        write(clean, "events", [event(f"user {who}", f"item {what}", -0.5) for who, what, *_ in told[:5]])
+        snapshots = []
+        for known_before in (None, past):
+            archive = Archive(clean, tomorrow, past=known_before, engine=DuckDb(threads=1))
+            assert archive.past == known_before
+            snapshots.append(compute_snapshot(archive, tomorrow))
+            archive.close()
+        assert snapshots[0] == snapshots[1]
+
+
 def read_whole(clean):
     archive = open_archive(clean)
     found = known(archive)

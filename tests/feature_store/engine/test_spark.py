@@ -15,6 +15,7 @@ from feature_store.engine.connect import open_engine
 from feature_store.engine.spark import LEAST_JAVA, java_version
 from feature_store.errors import ArchiveError, EngineError
 from feature_store.offline import Archive
+from feature_store.registry import stored_features
 from feature_store.rollup import Rollup, last_monday, write_rollup
 from feature_store.snapshot import arrays_of, compute_snapshot
 from feature_store.spec import ENTITIES
@@ -63,7 +64,13 @@ def clean(tmp_path_factory):
     for micro, money in ((10, 7.0), (999_999, 3.1), (500, 5.0)):  # three prices within one second
         shop.prices.append(price("item 6", money, 0) | {"valid_from": second.replace(microsecond=micro)})
     folder = tmp_path_factory.mktemp("engines") / "clean"
-    for table in ("events", "items", "users", "prices"):  # in few partitions, for Spark takes its time with each
+    for table in (
+        "events",
+        "items",
+        "users",
+        "prices",
+        "promotions",
+    ):  # in few partitions, for Spark takes its time with each
         rows = getattr(shop, table)
         for half in (0, 1):
             write(folder, table, rows[half::2], TODAY - dt.timedelta(days=2 - half))
@@ -139,6 +146,11 @@ def assert_same(ours: pa.Table, theirs: pa.Table) -> None:
 @pytest.mark.parametrize("entity", ENTITIES)
 def test_a_snapshot_is_the_same_on_both(entity, both) -> None:
     assert_same(*(computed.snapshot[entity] for computed in both))
+
+
+def test_every_stored_feature_is_compared_by_values_that_differ(both) -> None:
+    for feature in (each for entity in ENTITIES for each in stored_features(entity)):
+        assert len(set(both[0].snapshot[feature.entity][feature.name].to_pylist())) > 1, feature.name
 
 
 def test_before_it_becomes_float32_a_value_has_nine_equal_digits(both) -> None:

@@ -13,7 +13,9 @@ from feature_store.registry import feature_set_id, ranker_features, registry
 from feature_store.spec import stored
 from pipeline.audits.leaks import audit, separation, too_good
 from pipeline.errors import LeakError
+from pipeline.knowledge import open_archive
 from pipeline.recommender.examples import Examples
+from pipeline.recommender.weeks import week_of_examples
 from tests.feature_store.archive import TODAY, random_shop
 
 DAY = TODAY - dt.timedelta(days=9)
@@ -56,6 +58,29 @@ def test_a_feature_that_looks_at_the_future_is_named(ours, planted) -> None:
     with pytest.raises(LeakError, match=f"{planted}: changes in .* rows when events after") as caught:
         audit(DAY, ours)
     assert caught.value.found.count("changes in") == 1
+
+
+def test_of_shuffled_labels_no_feature_tells_anything(ours) -> None:
+    """What it seems to tell the audit puts down to chance, even of a column that was the label."""
+    with open_archive(DAY + ours.horizon, ours) as archive:
+        real = week_of_examples(archive, DAY, ours)
+    for made, names in (
+        (real, ranker_features(ours.recall_sources)),
+        (examples(1, leaking=1.0), ["honest", "knows"]),
+    ):
+        label = np.random.default_rng(1).permutation(made.label)
+        chance = 3 * np.sqrt(0.25 / label.sum())
+        told = np.array([separation(made.matrix[:, at], label) for at in range(len(names))])
+        assert (np.abs(told - 0.5) < chance).all()
+        shuffled = Examples(made.matrix, label, made.group)
+        assert not too_good(shuffled, shuffled, names)
+
+
+def test_a_feature_shifted_by_a_day_towards_the_future_is_named() -> None:
+    """Half of the next day's purchases, known a day early: on the day after it knows none of those that follow."""
+    today, tomorrow = examples(1, leaking=0.5), examples(2, leaking=0)
+    assert [leak.feature for leak in too_good(today, tomorrow, ["honest", "knows"])] == ["knows"]
+    assert not too_good(tomorrow, today, ["honest", "knows"])
 
 
 def examples(seed: int, *, leaking: float) -> Examples:
