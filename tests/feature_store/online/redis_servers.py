@@ -21,13 +21,13 @@ _HIGHEST_PORT = 55_000
 
 
 @contextmanager
-def server(*options: str, url: str, arguments: tuple[str, ...] = ()) -> Iterator[None]:
-    """A server without persistence until the block ends, once `url` answers."""
+def server(*options: str, url: str, arguments: tuple[str, ...] = (), folder: Path | None = None) -> Iterator[None]:
+    """A server until the block ends, once `url` answers; what it writes stays in `folder`, if one is named."""
     program = servers._program("redis-server")
     if program is None:
         servers._missing("Redis of our own", "redis-server", "nothing")
-    with tempfile.TemporaryDirectory(prefix="vitrine-") as folder:
-        command = [program, *arguments, "--save", "", "--dir", folder, *options]
+    with tempfile.TemporaryDirectory(prefix="vitrine-") as unnamed:
+        command = [program, *arguments, "--save", "", "--dir", str(folder or unnamed), *options]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             try:
                 servers._wait(lambda: servers._redis_answers(url), "Redis")

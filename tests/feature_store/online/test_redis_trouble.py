@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 
 from feature_store.errors import OnlineStoreError
 from feature_store.online.connect import open_reader
 from feature_store.online.redis_layout import current_key, versions_key, writing_key
 from feature_store.online.redis_writer import ALIVE_SECONDS, GRACE_SECONDS
-from tests.feature_store.online.stores import BOUNDS
+from tests.feature_store.online import redis_servers
+from tests.feature_store.online.stores import BOUNDS, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    import redis
+    from contextlib import AbstractContextManager
 
     from feature_store.online.store import UserRecord
 
@@ -113,6 +116,36 @@ def test_a_redis_killed_during_a_write_is_an_error(own_store, own_redis: redis.R
 
     with pytest.raises(OnlineStoreError, match="expected a Redis that answers"):
         own_store.write_records("v1", killed(), len(MANY))
+
+
+def test_a_redis_killed_during_a_write_comes_back_with_the_version_before(tmp_path, record) -> None:
+    """Killed as the kernel kills, and started again on the files that it left, as docker-compose.yml has it."""
+    store = Store(f"unix://{tmp_path / 'redis.sock'}")
+    options = ("--port", "0", "--unixsocket", f"{tmp_path}/redis.sock", "--appendonly", "yes")
+
+    def started() -> AbstractContextManager[None]:
+        return redis_servers.server(*options, "--appendfsync", "always", url=store.url, folder=tmp_path)
+
+    with started():
+        store.write("v1", MANY, 1.0)
+        with redis.Redis(unix_socket_path=f"{tmp_path}/redis.sock") as client:
+            process = client.info("server")["process_id"]
+
+        def killed() -> Iterator[tuple[str, UserRecord]]:
+            for number, user in enumerate(MANY):
+                if number == 500:
+                    os.kill(process, signal.SIGKILL)
+                yield user, record(2.0)
+
+        with pytest.raises(OnlineStoreError, match="expected a Redis that answers"):
+            store.write_records("v2", killed(), len(MANY))
+    with started():
+        assert set(store.markers(*MANY)) == {1.0}
+        assert store.held() == 2
+        store.forget_heartbeats()
+        store.write("v3", MANY, 3.0)
+        assert set(store.markers(*MANY)) == {3.0}
+        assert store.held() == 2  # v3, and v1 for its grace; nothing of the one that was cut off
 
 
 def test_a_read_is_one_round_trip(own_store, own_redis: redis.Redis) -> None:
