@@ -31,15 +31,11 @@ def auc(scores: NDArray[np.floating], bought: NDArray[np.bool_]) -> float:
     return float((rankdata(scores)[bought].sum() - yes * (yes + 1) / 2) / (yes * no))
 
 
-def auc_metrics(scores: Scores, bought: Labels) -> dict[str, float]:
-    """`auc` over all rows of all users at once, and `gauc`, the mean of each user's own; empty where nobody has both
-    kinds. One array a user.
+def own_aucs(scores: Scores, bought: Labels) -> NDArray[np.float64]:
+    """(users,) the `auc` of each user's own rows, one array a user; NaN where the user has one kind alone.
 
-    A ranker is taught the order within a user, so `gauc` is what it is good at; `auc` also asks whether scores mean
-    the same from user to user. H. Zhu et al., "Optimized cost per click in Taobao display advertising", KDD 2017,
-    weigh users by impressions; here everybody counts the same, as in all metrics.
+    The mean is `gauc`: a ranker is taught the order within a user, so that is what it is good at; `auc` over all rows
+    at once also asks whether scores mean the same from user to user. H. Zhu et al., "Optimized cost per click in Taobao
+    display advertising", KDD 2017, weigh users by impressions; here everybody counts the same, as in all metrics.
     """
-    own = np.array([auc(*each) for each in zip(scores, bought, strict=True)])
-    if not len(own) or np.isnan(own).all():
-        return {}
-    return {"auc": auc(np.concatenate(scores), np.concatenate(bought)), "gauc": float(np.nanmean(own))}
+    return np.array([auc(*each) for each in zip(scores, bought, strict=True)], np.float64)

@@ -41,6 +41,19 @@ def mean_intervals(values: Values, *, seed: int = 0, level: float = LEVEL) -> li
     return [Interval(float(m), float(a), float(b)) for m, a, b in zip(values.mean(axis=0), low, high, strict=True)]
 
 
+def weighted_intervals(values: Values, weights: Values, *, seed: int = 0, level: float = LEVEL) -> list[Interval]:
+    """The same where a user counts as much as `weights` (users, columns) say; each column must have one above 0."""
+    sums = np.concatenate([values * weights, weights], axis=1)
+
+    def means(total: Values) -> Values:
+        above, below = np.split(total, 2, axis=-1)
+        return np.asarray(above / np.where(below == 0, np.nan, below))
+
+    low, high = np.nanquantile(means(resampled(sums, seed)), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    whole = means(sums.sum(axis=0))
+    return [Interval(float(m), float(a), float(b)) for m, a, b in zip(whole, low, high, strict=True)]
+
+
 def resampled(values: Values, seed: int) -> Values:
     """The column sums of as many rows of `values` (rows, columns), drawn with replacement; (REPLICATES, columns)."""
     generator, rows = np.random.default_rng(seed), len(values)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.evaluation.intervals import mean_intervals
+from pipeline.evaluation.intervals import mean_intervals, weighted_intervals
 from pipeline.evaluation.lists import coverage, diversity, novelty, popularity_lift
 from pipeline.evaluation.metrics import PADDING, judge, ndcg, per_user, recall
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 RELEASE, CHAMPION = "release", "champion"
 HEADLINE = "ndcg@20"
 SIZE = 20
+AUC, OWN_AUC = "auc", "gauc"
 CURVE = (1, 2, 3, 5, 10, 15, 20)
 MOST_SEGMENTS = 20
 NEW_ITEM_DAYS = 28
@@ -48,17 +49,26 @@ class Truth:
 
 
 def judgement(
-    lists: Mapping[str, ItemLists], truth: Truth, catalog: Catalog, purchases: History, *, as_of: int, seed: int
+    lists: Mapping[str, ItemLists],
+    truth: Truth,
+    catalog: Catalog,
+    purchases: History,
+    aucs: Mapping[str, NDArray[np.float64]],
+    *,
+    as_of: int,
+    seed: int,
 ) -> dict[str, Any]:
     """Means of every model, intervals of the release, differences to its rivals, and the release by group of users.
 
     lists: model -> (users, k); must hold `release`. purchases: what every user bought before, in rows of `catalog`.
+    aucs: model -> (users,) as `own_aucs`, of models that score what they offer
     """
     values = {model: per_user(judge(chosen, truth.items)) for model, chosen in lists.items()}
+    weighed = {model: _weighed(chosen, truth, aucs.get(model)) for model, chosen in lists.items()}
     models = {model: {name: float(column.mean()) for name, column in of.items()} for model, of in values.items()}
     buyers = np.bincount(_pairs(purchases, len(catalog)), minlength=len(catalog))
     for model, chosen in lists.items():
-        models[model] |= _money(chosen[:, :SIZE], truth)
+        models[model] |= {name: each.mean for name, each in weighed[model].items()}
         models[model] |= {
             f"coverage@{SIZE}": coverage(chosen[:, :SIZE], len(catalog)),
             f"novelty@{SIZE}": novelty(chosen[:, :SIZE], buyers, purchases.users),
@@ -77,14 +87,19 @@ def judgement(
             for model, of in values.items()
         },
         "curves": {model: curves(lists[model], truth.items) for model in shown if model is not None},
-        "intervals": _intervals(values[RELEASE], seed),
+        "intervals": _intervals(values[RELEASE], seed) | _weighed_intervals(weighed[RELEASE], seed),
         "differences": {
             name: _intervals({key: values[RELEASE][key] - values[model][key] for key in values[RELEASE]}, seed)
+            | _weighed_intervals(_less(weighed[RELEASE], weighed[model]), seed)
             for name, model in against.items()
             if model is not None
         },
-        "groups": _groups(values[RELEASE], lists[RELEASE], truth, purchases, as_of),
-        "segments": {column: _segments(values[RELEASE], of_user) for column, of_user in truth.attributes.items()},
+        "groups": _baskets(values[RELEASE], aucs.get(RELEASE), truth)
+        | _new_items(lists[RELEASE], truth, purchases, as_of),
+        "segments": {
+            column: _segments(values[RELEASE], aucs.get(RELEASE), of_user)
+            for column, of_user in truth.attributes.items()
+        },
     }
 
 
@@ -131,16 +146,41 @@ def _pairs(purchases: History, items: int) -> NDArray[np.int64]:
     return np.asarray(np.unique(purchases.user.astype(np.int64) * items + purchases.item) % items, np.int64)
 
 
-def _money(lists: ItemLists, truth: Truth) -> dict[str, float]:
-    """Metrics in which every user, or every item, counts as much as was paid."""
-    spent = np.array([paid.sum() for paid in truth.money])
-    found = sum(
-        float(paid[np.isin(items, chosen[chosen != PADDING])].sum())
-        for chosen, items, paid in zip(lists, truth.items, truth.money, strict=True)
+@dataclass(frozen=True)
+class _Weighed:
+    """A metric of which users do not count the same. values, weights: (users,)"""
+
+    values: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+    @property
+    def mean(self) -> float:
+        return float((self.values * self.weights).sum() / max(self.weights.sum(), 1e-12))
+
+
+def _weighed(lists: ItemLists, truth: Truth, aucs: NDArray[np.float64] | None) -> dict[str, _Weighed]:
+    """Metrics in which a user counts as much as was paid, and `gauc`, which not everybody has."""
+    first, spent = lists[:, :SIZE], np.array([paid.sum() for paid in truth.money], np.float64)
+    found = np.array(
+        [
+            paid[np.isin(items, chosen[chosen != PADDING])].sum()
+            for chosen, items, paid in zip(first, truth.items, truth.money, strict=True)
+        ]
     )
-    weighted = (ndcg(judge(lists, truth.items), SIZE) * spent).sum()
-    total = max(float(spent.sum()), 1e-12)
-    return {f"gmv_recall@{SIZE}": found / total, f"gmv_ndcg@{SIZE}": float(weighted) / total}
+    share = np.divide(found, spent, out=np.zeros(len(spent)), where=spent > 0)
+    money = {f"gmv_recall@{SIZE}": share, f"gmv_ndcg@{SIZE}": ndcg(judge(first, truth.items), SIZE)}
+    weighed = {name: _Weighed(values, spent) for name, values in money.items()}
+    if aucs is not None and not np.isnan(aucs).all():
+        weighed[OWN_AUC] = _Weighed(np.nan_to_num(aucs), 1.0 - np.isnan(aucs))
+    return weighed
+
+
+def _less(one: Mapping[str, _Weighed], other: Mapping[str, _Weighed]) -> dict[str, _Weighed]:
+    """The differences, of users that count in both."""
+    return {
+        name: _Weighed(one[name].values - other[name].values, np.minimum(one[name].weights, other[name].weights))
+        for name in one.keys() & other.keys()
+    }
 
 
 def _intervals(values: Mapping[str, NDArray[np.float64]], seed: int) -> dict[str, list[float]]:
@@ -149,29 +189,46 @@ def _intervals(values: Mapping[str, NDArray[np.float64]], seed: int) -> dict[str
     return {name: interval.as_json() for name, interval in zip(values, found, strict=True)}
 
 
-def _groups(
-    values: Mapping[str, NDArray[np.float64]], lists: ItemLists, truth: Truth, purchases: History, as_of: int
+def _weighed_intervals(values: Mapping[str, _Weighed], seed: int) -> dict[str, list[float]]:
+    """The same of metrics of which somebody counts."""
+    told = {name: each for name, each in sorted(values.items()) if each.weights.sum() > 0}
+    if not told:
+        return {}
+    columns = (np.stack([getattr(each, part) for each in told.values()], axis=1) for part in ("values", "weights"))
+    found = weighted_intervals(*columns, seed=seed)
+    return {name: interval.as_json() for name, interval in zip(told, found, strict=True)}
+
+
+def _part(
+    values: Mapping[str, NDArray[np.float64]], aucs: NDArray[np.float64] | None, chosen: NDArray[np.bool_]
+) -> dict[str, float]:
+    """The release for the chosen users (users,) alone."""
+    found = {metric: float(values[metric][chosen].mean()) for metric in (HEADLINE, f"recall@{SIZE}")}
+    if aucs is not None and not np.isnan(aucs[chosen]).all():
+        found[OWN_AUC] = float(np.nanmean(aucs[chosen]))
+    return {"users": int(chosen.sum()), **found}
+
+
+def _baskets(
+    values: Mapping[str, NDArray[np.float64]], aucs: NDArray[np.float64] | None, truth: Truth
 ) -> dict[str, dict[str, float]]:
-    """The release for users with few, some and many baskets before, and for items that are new to the shop."""
+    """The release for users with few, some and many baskets before."""
     groups = {}
     for least, most in BASKETS:
         chosen = (truth.baskets >= least) & (truth.baskets <= (most or np.inf))
         name = f"{least} to {most} baskets before" if most else f"{least} baskets before and more"
         if chosen.any():
-            found = {metric: float(values[metric][chosen].mean()) for metric in (HEADLINE, f"recall@{SIZE}")}
-            groups[name] = {"users": int(chosen.sum()), **found}
-    return groups | _new_items(lists, truth, purchases, as_of)
+            groups[name] = _part(values, aucs, chosen)
+    return groups
 
 
-def _segments(values: Mapping[str, NDArray[np.float64]], of_user: NDArray[np.str_]) -> dict[str, dict[str, float]]:
+def _segments(
+    values: Mapping[str, NDArray[np.float64]], aucs: NDArray[np.float64] | None, of_user: NDArray[np.str_]
+) -> dict[str, dict[str, float]]:
     """The release for the users of each value of an attribute, the commonest values first."""
     names, users = np.unique(of_user, return_counts=True)
-    segments = {}
-    for at in np.lexsort((names, -users))[:MOST_SEGMENTS]:
-        chosen = of_user == names[at]
-        found = {metric: float(values[metric][chosen].mean()) for metric in (HEADLINE, f"recall@{SIZE}")}
-        segments[str(names[at])] = {"users": int(users[at]), **found}
-    return segments
+    commonest = names[np.lexsort((names, -users))[:MOST_SEGMENTS]]
+    return {str(name): _part(values, aucs, of_user == name) for name in commonest}
 
 
 def _new_items(lists: ItemLists, truth: Truth, purchases: History, as_of: int) -> dict[str, dict[str, float]]:

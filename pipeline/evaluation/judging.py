@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feature_store.schema import PURCHASE
-from pipeline.evaluation.auc import auc_metrics
+from pipeline.evaluation.auc import auc, own_aucs
 from pipeline.evaluation.contenders import Asked, ask, baseline_lists
 from pipeline.evaluation.examples import examples_of
-from pipeline.evaluation.judgement import CHAMPION, RELEASE, Truth, headline, judgement, sources_of
+from pipeline.evaluation.judgement import AUC, CHAMPION, RELEASE, Truth, headline, judgement, sources_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,15 +68,16 @@ def judged(
     truth = truth_of(known, users, bought, attributes)
     asked = ask(RELEASE, known, ranker, users, settings)
     lists = {RELEASE: asked.lists}
-    aucs = {RELEASE: _aucs(asked, truth)}
+    scored = {RELEASE: asked}
     if champion is not None:
-        rival = ask(CHAMPION, known, champion, users, settings)
-        lists[CHAMPION], aucs[CHAMPION] = rival.lists, _aucs(rival, truth)
+        scored[CHAMPION] = ask(CHAMPION, known, champion, users, settings)
+        lists[CHAMPION] = scored[CHAMPION].lists
     if settings.evaluation.baselines:
         lists |= baseline_lists(known, users, settings)
-    report = judgement(lists, truth, catalog, purchases, as_of=known.snapshot.as_of, seed=settings.seed)
-    for model, found in aucs.items():
-        report["models"][model] |= found
+    aucs = {model: _own_aucs(of, truth) for model, of in scored.items()}
+    report = judgement(lists, truth, catalog, purchases, aucs, as_of=known.snapshot.as_of, seed=settings.seed)
+    for model, of in scored.items():
+        report["models"][model] |= _auc(of, truth)
     report["groups"] |= _strangers(known, bought, ranker, settings)
     report["sources"] = sources_of(asked.lists, asked.proposed, truth)
     examples = examples_of(asked, truth, catalog)
@@ -97,9 +98,20 @@ def truth_of(
     )
 
 
-def _aucs(asked: Asked, truth: Truth) -> dict[str, float]:
-    found = [np.isin(ranking.items, items) for ranking, items in zip(asked.rankings, truth.items, strict=True)]
-    return auc_metrics([ranking.scores for ranking in asked.rankings], found)
+def _bought_of(asked: Asked, truth: Truth) -> list[NDArray[np.bool_]]:
+    """Of each user's ranking, which items were bought."""
+    return [np.isin(ranking.items, items) for ranking, items in zip(asked.rankings, truth.items, strict=True)]
+
+
+def _own_aucs(asked: Asked, truth: Truth) -> NDArray[np.float64]:
+    return own_aucs([ranking.scores for ranking in asked.rankings], _bought_of(asked, truth))
+
+
+def _auc(asked: Asked, truth: Truth) -> dict[str, float]:
+    """Over all users at once; empty where everything that was offered was bought, or nothing."""
+    scores = np.concatenate([ranking.scores for ranking in asked.rankings])
+    found = auc(scores, np.concatenate(_bought_of(asked, truth)))
+    return {} if np.isnan(found) else {AUC: found}
 
 
 def _active(known: Knowledge) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.evaluation.judgement import CHAMPION, HEADLINE, RELEASE, SIZE
+from pipeline.evaluation.judgement import CHAMPION, HEADLINE, OWN_AUC, RELEASE, SIZE
 from pipeline.evaluation.tables import business_rows
 from pipeline.pages.charts import Bar, bar_chart, line_chart
 from pipeline.pages.page import Tile, page, table
@@ -31,6 +31,8 @@ METRICS = (
     f"diversity@{SIZE}",
     f"popularity_lift@{SIZE}",
 )
+OF_GROUPS = (HEADLINE, f"recall@{SIZE}", OWN_AUC)
+DIFFERENCES = (HEADLINE, f"recall@{SIZE}", "mrr", f"gmv_ndcg@{SIZE}", OWN_AUC)
 FEATURES = 25
 NONE = "-"
 
@@ -117,7 +119,7 @@ def _differences(report: Report) -> str:
     named = {CHAMPION: f"champion {report['champion']}", "best_baseline": f"best baseline {report['best_baseline']}"}
     rows = []
     for rival, metrics in report["differences"].items():
-        for name in (HEADLINE, f"recall@{SIZE}", "mrr"):
+        for name in (each for each in DIFFERENCES if each in metrics):
             value, low, high = metrics[name]
             rows.append([f"release to {named[rival]}", name, f"{value:+.4f}", f"{low:+.4f} to {high:+.4f}"])
     return table(["difference", "metric", "mean", "95 % interval"], rows) if rows else ""
@@ -146,10 +148,10 @@ def _curves(report: Report) -> str:
 
 def _groups(groups: Mapping[str, Mapping[str, float]]) -> str:
     rows = [
-        [name or "(not told)", f"{each['users']:,}", _value(each.get(HEADLINE)), _value(each.get(f"recall@{SIZE}"))]
+        [name or "(not told)", f"{each['users']:,}", *(_value(each.get(metric)) for metric in OF_GROUPS)]
         for name, each in groups.items()
     ]
-    return table(["group", "users", HEADLINE, f"recall@{SIZE}"], rows) if rows else ""
+    return table(["group", "users", *OF_GROUPS], rows) if rows else ""
 
 
 def _business(report: Report) -> str:
@@ -177,8 +179,9 @@ def _importance(importance: Mapping[str, float]) -> str:
     if not top:
         return ""
     rest = sum(importance.values()) - sum(value for _, value in top)
-    return bar_chart([Bar(name, value) for name, value in top], says="share of the gain by feature") + _says(
-        f"Share of the gain of all splits; the other {len(importance) - len(top)} features have {rest:.1%} together."
+    return bar_chart([Bar(name, value) for name, value in top], says="share of the importance by feature") + _says(
+        f"Share of what the ranker learned, of trees the gain of their splits; the other {len(importance) - len(top)}"
+        f" features have {rest:.1%} together."
     )
 
 
@@ -190,7 +193,10 @@ def _contributions(explanation: Mapping[str, Any]) -> str:
         for name, each in told
         if each["bands"]
     ]
-    says = f"SHAP values of {explanation.get('rows', 0):,} rows: what each feature adds to a row's score in the mean."
+    says = (
+        f"What each feature adds to a row's score, of {explanation.get('rows', 0):,} rows in the mean: SHAP values of"
+        " trees and lines; of networks what the score loses when the feature is as usual; of a blend their sum."
+    )
     head = ["feature", "mean size", "the fifth of lowest values adds", "the fifth of highest values adds"]
     return _says(says) + table(head, rows) if rows else ""
 

@@ -17,7 +17,7 @@ import numpy as np
 from pipeline.blas import products_on_one_thread
 from pipeline.errors import EmptyDayError
 from pipeline.evaluation.intervals import LEVEL, Interval, resampled
-from pipeline.evaluation.judgement import RELEASE
+from pipeline.evaluation.judgement import HEADLINE, RELEASE
 from pipeline.evaluation.judging import Judged, judged, judged_users
 from pipeline.evaluation.metrics import judge, per_user
 from pipeline.knowledge import attributes_of_users, learn, open_archive, purchased
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from pipeline.settings import Settings
 
-METRICS = ("ndcg@20", "recall@20", "ndcg@10", "recall@10", "mrr")
-
 
 @dataclass(frozen=True)
 class Week:
@@ -45,6 +43,7 @@ class Week:
     values: Mapping[str, Mapping[str, NDArray[np.float64]]]
     metrics: Mapping[str, Mapping[str, float]]
     groups: Mapping[str, Any]
+    segments: Mapping[str, Any]
     seconds: float
     milliseconds: float
     """Of one list, mean."""
@@ -97,8 +96,8 @@ def _scratch(cut: dt.date, settings: Settings) -> Iterator[Settings]:
 
 def _told(cut: dt.date, days: tuple[dt.date, dt.date], found: Judged, seconds: float) -> Week:
     values = {model: per_user(judge(lists, found.truth.items)) for model, lists in found.lists.items()}
-    models, groups = found.report["models"], found.report["groups"]
-    return Week(cut, days, found.users, values, models, groups, seconds, found.milliseconds)
+    models, groups, segments = (found.report[part] for part in ("models", "groups", "segments"))
+    return Week(cut, days, found.users, values, models, groups, segments, seconds, found.milliseconds)
 
 
 def summary(weeks: Sequence[Week], seed: int) -> dict[str, Any]:
@@ -106,23 +105,25 @@ def summary(weeks: Sequence[Week], seed: int) -> dict[str, Any]:
 
     best_baseline: that of the highest mean over weeks; each week names its own too
     """
-    models = list(weeks[0].values)
-    means = {
-        model: {name: float(np.mean([week.values[model][name].mean() for week in weeks])) for name in METRICS}
-        for model in models
-    }
+    models, metrics = list(weeks[0].values), list(weeks[0].values[RELEASE])
+    means = {model: _means([week.metrics[model] for week in weeks]) for model in models}
     rivals = [model for model in models if model != RELEASE]
-    best = max(rivals, key=lambda model: means[model][METRICS[0]], default=None)
+    best = max(rivals, key=lambda model: means[model][HEADLINE], default=None)
     report: dict[str, Any] = {
         "weeks": [_week_as_json(week, rivals) for week in weeks],
         "means": means,
         "best_baseline": best,
-        "release": {name: _over_weeks(weeks, RELEASE, None, name, seed).as_json() for name in METRICS},
+        "release": {name: _over_weeks(weeks, RELEASE, None, name, seed).as_json() for name in metrics},
     }
     if best is not None:
-        report["difference"] = {name: _over_weeks(weeks, RELEASE, best, name, seed).as_json() for name in METRICS}
-        report["ratio"] = {name: means[RELEASE][name] / max(means[best][name], 1e-12) for name in METRICS}
+        report["difference"] = {name: _over_weeks(weeks, RELEASE, best, name, seed).as_json() for name in metrics}
+        report["ratio"] = {name: means[RELEASE][name] / max(means[best][name], 1e-12) for name in metrics}
     return report
+
+
+def _means(weeks: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of every metric that all weeks have."""
+    return {name: float(np.mean([week[name] for week in weeks])) for name in weeks[0] if all(name in w for w in weeks)}
 
 
 def _week_as_json(week: Week, rivals: Sequence[str]) -> dict[str, Any]:
@@ -130,9 +131,10 @@ def _week_as_json(week: Week, rivals: Sequence[str]) -> dict[str, Any]:
         "cut": str(week.cut),
         "judged": [str(each) for each in week.judged],
         "users": len(week.users),
-        "best_baseline": max(rivals, key=lambda model: week.metrics[model][METRICS[0]], default=None),
+        "best_baseline": max(rivals, key=lambda model: week.metrics[model][HEADLINE], default=None),
         "models": week.metrics,
         "groups": week.groups,
+        "segments": week.segments,
         "seconds": round(week.seconds, 1),
         "milliseconds_per_list": round(week.milliseconds, 2),
     }

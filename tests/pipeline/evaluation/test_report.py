@@ -32,7 +32,11 @@ REPORT = {
     "curves": {model: {"ndcg": [[1, 0.3], [20, 0.25]], "recall": [[1, 0.1], [20, 0.2]]} for model in ("release",)},
     "intervals": INTERVALS,
     "differences": {"champion": INTERVALS, "best_baseline": INTERVALS},
-    "groups": {HOSTILE: {"users": 3, **METRICS}, "new items": {"users": 3, "share_of_wanted": 0.1, "recall@20": 0.0}},
+    "groups": {
+        HOSTILE: {"users": 3, **METRICS},
+        "some": {"users": 3, "gauc": 0.8125},
+        "new items": {"users": 3, "share_of_wanted": 0.1, "recall@20": 0.0},
+    },
     "segments": {HOSTILE: {HOSTILE: {"users": 3, **METRICS}, "": {"users": 1, **METRICS}}},
     "sources": {"personal": {"listed": 0.9, "alone": 0.2, "found": 0.95}},
 }
@@ -86,6 +90,7 @@ def test_it_shows_every_part_of_what_was_measured():
         "refused",
         "5.00% (1.00%-10.00%)",
         "-0.25 (around 2)",
+        "0.8125",
         "is 0.0123",
         "best baseline frequency",
         "Milk",

@@ -20,7 +20,15 @@ def week(users, release, baseline, number=0):
     }
     metrics = {model: {name: float(column.mean()) for name, column in of.items()} for model, of in values.items()}
     return Week(
-        cut, (cut + dt.timedelta(days=1), cut + dt.timedelta(days=7)), np.array(list(users)), values, metrics, {}, 1, 1
+        cut,
+        (cut + dt.timedelta(days=1), cut + dt.timedelta(days=7)),
+        np.array(list(users)),
+        values,
+        metrics,
+        {},
+        {},
+        1,
+        1,
     )
 
 
@@ -28,6 +36,15 @@ def test_each_week_counts_the_same_however_many_users_it_has():
     report = summary([week("a", [1.0], [0.0]), week("bcd", [0.0, 0.0, 0.3], [0.0] * 3, 1)], seed=0)
     assert report["means"]["release"]["ndcg@20"] == pytest.approx((1 + 0.1) / 2)
     assert report["release"]["ndcg@20"][0] == pytest.approx(0.55)
+
+
+def test_metrics_of_whole_weeks_have_a_mean_and_what_a_week_lacks_has_none():
+    one, other = week("ab", [0.5, 0.7], [0.4, 0.4]), week("ab", [0.5, 0.5], [0.3, 0.5], 1)
+    one.metrics["release"].update({"coverage@20": 0.2, "auc": 0.7})
+    other.metrics["release"].update({"coverage@20": 0.4})
+    means = summary([one, other], seed=0)["means"]["release"]
+    assert means["coverage@20"] == pytest.approx(0.3)
+    assert "auc" not in means
 
 
 def test_the_best_baseline_is_that_of_the_mean_and_differences_are_to_it():
@@ -59,7 +76,7 @@ def test_the_same_users_every_week_are_no_more_users():
 def test_without_baselines_the_release_stands_alone():
     alone = week("ab", [0.5, 0.7], [0, 0])
     values, metrics = ({"release": each["release"]} for each in (alone.values, alone.metrics))
-    report = summary([Week(alone.cut, alone.judged, alone.users, values, metrics, {}, 1, 1)], seed=0)
+    report = summary([Week(alone.cut, alone.judged, alone.users, values, metrics, {}, {}, 1, 1)], seed=0)
     assert report["best_baseline"] is None
     assert "difference" not in report
 
@@ -79,5 +96,6 @@ def test_the_last_week_is_what_the_run_of_its_day_found_and_nothing_else_changed
     earlier, last = report["weeks"]
     assert last["models"] == run["models"]
     assert last["judged"] == run["judged"]
+    assert (last["groups"], last["segments"]) == (run["groups"], run["segments"])
     assert earlier["judged"][1] == str(DAY)
     assert last["seconds"] > 0
