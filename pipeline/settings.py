@@ -178,9 +178,11 @@ class Logging(_Section):
 
 
 class RecallQuota(_Section):
-    """How many candidates a recall source may offer to a scene."""
+    """How many candidates a recall source may offer to a scene, and what its word counts."""
 
     quota: int = Field(ge=1)
+    weight: float = Field(1.0, gt=0)
+    """Against the other sources, where the scene ranks fewer than they offer (`most_ranked`)."""
 
 
 class Explore(_Section):
@@ -197,6 +199,9 @@ class Scene(_Section):
     """One place in the shop where a list is shown."""
 
     recall: dict[str, RecallQuota]
+    most_ranked: int | None = Field(None, ge=1)
+    """Candidates that are ranked at most, those that heavy sources place high: bounds what a request takes. None: all
+    that the sources offer."""
     exclude_bought: bool = False
     """Leave out what the user has bought (shops where nobody buys the same thing twice)."""
     max_per_category: int | None = None

@@ -13,6 +13,7 @@ from feature_store.matrix import ItemSide, Rows, UserSide, assemble
 from feature_store.online.recent import default_values
 from feature_store.registry import registry
 from pipeline.recommender import policy
+from pipeline.recommender.fusion import fused
 from pipeline.recommender.recall.source import Asker, RecallSource
 
 if TYPE_CHECKING:
@@ -87,8 +88,13 @@ class Offer:
 
 
 def offer(sources: Mapping[str, RecallSource], scene: Scene, asker: Asker) -> Offer:
-    """Ask every source of the scene for its quota and merge the answers. Training and recommending both call it."""
+    """Ask every source of the scene for its quota and merge the answers, or of them `most_ranked`.
+
+    Training and recommending both call it.
+    """
     found = {name: sources[name].candidates(asker, quota.quota) for name, quota in scene.recall.items()}
+    if scene.most_ranked is not None and found:
+        found = fused(found, {name: each.weight for name, each in scene.recall.items()}, scene.most_ranked)
     items = np.unique(np.concatenate([c.items for c in found.values()])) if found else np.empty(0, np.int32)
     scores = {}
     for name, candidates in found.items():

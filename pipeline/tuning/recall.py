@@ -113,10 +113,12 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def block(tuned: Tuned, today: dt.date) -> str:
-    """The quotas as they stand in `scenes.yaml` below the scene, with how they were found."""
-    lines = [f"  # {line}" for line in tuned.comment(today).splitlines()]
-    lines += ["  recall:", *(f"    {name}: {{quota: {quota}}}" for name, quota in tuned.quotas.items())]
+def block(tuned: Tuned, today: dt.date, weights: Mapping[str, float] | None = None) -> str:
+    """The quotas as they stand in `scenes.yaml` below the scene, with how they were found; `weights` stay."""
+    lines = [*(f"  # {line}" for line in tuned.comment(today).splitlines()), "  recall:"]
+    for name, quota in tuned.quotas.items():
+        weight = f", weight: {weights[name]}" if weights and name in weights else ""
+        lines.append(f"    {name}: {{quota: {quota}{weight}}}")
     return "\n".join(lines) + "\n"
 
 
@@ -140,9 +142,14 @@ def put_into(text: str, tuned: Tuned, today: dt.date) -> str:
     first, last = recall[0], _end(lines, recall[0], indent=2)
     while lines[first - 1].startswith("  #"):
         first -= 1
-    changed = "".join([*lines[:first], block(tuned, today), *lines[last:]])
     expected = yaml.safe_load(text)
-    expected[tuned.scene]["recall"] = {name: {"quota": quota} for name, quota in tuned.quotas.items()}
+    before = expected[tuned.scene]["recall"]
+    weights = {name: of["weight"] for name, of in before.items() if "weight" in of}
+    changed = "".join([*lines[:first], block(tuned, today, weights), *lines[last:]])
+    expected[tuned.scene]["recall"] = {
+        name: {"quota": quota, **({"weight": weights[name]} if name in weights else {})}
+        for name, quota in tuned.quotas.items()
+    }
     if yaml.safe_load(changed) != expected:
         raise SettingsError(
             "scenes.yaml", expected="plain YAML", found="more than this can edit", remedy="Edit it by hand."

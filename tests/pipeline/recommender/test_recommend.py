@@ -50,9 +50,22 @@ class TestOffer:
     def test_a_scene_asks_only_the_sources_it_names(self) -> None:
         assert list(offer({"one": ONE, "two": TWO}, scene({"two": 9}), NOBODY).scores) == ["two"]
 
+    def test_no_more_are_ranked_than_the_scene_says_and_those_keep_every_score(self) -> None:
+        """Item 1 stands second and first; items 4 and 0 are offered once, item 4 higher."""
+        found = offer({"one": ONE, "two": TWO}, scene({"one": 9, "two": 9}, most_ranked=2), NOBODY)
+        assert found.items.tolist() == [1, 4]
+        assert np.array_equal(found.scores["one"], np.array([2, 3], np.float32))
+        assert np.array_equal(found.scores["two"], np.array([2, np.nan], np.float32), equal_nan=True)
+
+    def test_a_scene_that_ranks_more_than_is_offered_ranks_all(self) -> None:
+        everything = offer({"one": ONE, "two": TWO}, scene({"one": 9, "two": 9}), NOBODY)
+        found = offer({"one": ONE, "two": TWO}, scene({"one": 9, "two": 9}, most_ranked=4), NOBODY)
+        assert found.items.tolist() == everything.items.tolist()
+
     def test_without_offers_there_is_nothing(self) -> None:
         assert offer({"one": Offers([])}, scene({"one": 9}), NOBODY).items.tolist() == []
         assert offer({}, scene({}), NOBODY).items.tolist() == []
+        assert offer({"one": Offers([])}, scene({"one": 9}, most_ranked=3), NOBODY).items.tolist() == []
 
 
 class TestTheUser:

@@ -68,6 +68,12 @@ def test_only_the_scene_and_its_comment_are_replaced():
     assert changed.endswith(f"  exclude_bought: true\n{rest}")
 
 
+def test_a_source_that_stays_keeps_its_weight():
+    text = "home:\n  recall:\n    personal: {quota: 5, weight: 2.5}\n    popular: {quota: 5, weight: 3}\n"
+    found = yaml.safe_load(put_into(text, TUNED, TODAY))["home"]["recall"]
+    assert found == {"personal": {"quota": 300, "weight": 2.5}, "tag": {"quota": 25}}
+
+
 def test_the_shipped_file_can_be_written():
     text = (CONFIG_FOLDER / "scenes.yaml").read_text(encoding="utf-8")
     assert yaml.safe_load(put_into(text, TUNED, TODAY))["home"]["recall"]["tag"] == {"quota": 25}
