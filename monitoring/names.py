@@ -50,6 +50,9 @@ EXPOSURES = Metric(
 )
 
 ONLINE_BYTES = Metric("vitrine_online_bytes_per_user", "gauge", "Bytes of a packed record, mean of the last sync.")
+ONLINE_LEFT_OUT = Metric(
+    "vitrine_online_users_left_out", "gauge", "Users for whom the last sync's memory budget had no room."
+)
 STAGE_SECONDS = Metric("vitrine_stage_seconds", "gauge", "Seconds of a stage in the last run.", ("stage",))
 STAGE_ROWS = Metric("vitrine_stage_rows", "gauge", "Rows a stage wrote in the last run.", ("stage",))
 STAGE_MEMORY = Metric(
@@ -81,5 +84,5 @@ SERVING = (
     ONLINE_VECTORS,
     EXPOSURES,
 )
-PIPELINE = (ONLINE_BYTES, STAGE_SECONDS, STAGE_ROWS, STAGE_MEMORY, RUN_DAY, RUN_FINISHED, EVALUATION)
+PIPELINE = (ONLINE_BYTES, ONLINE_LEFT_OUT, STAGE_SECONDS, STAGE_ROWS, STAGE_MEMORY, RUN_DAY, RUN_FINISHED, EVALUATION)
 QUALITY = (QUALITY_SCORE, QUALITY_MINIMUM, QUALITY_PART, QUALITY_EXPECTATIONS, QUALITY_DAY)

@@ -44,6 +44,7 @@ def write_metrics(
         gauge[names.STAGE_MEMORY.name].labels(stage.stage).set(stage.peak_memory_bytes)
         if stage.stage == "sync":
             gauge[names.ONLINE_BYTES.name].set(stage.counts["bytes"] / max(stage.rows, 1))
+            gauge[names.ONLINE_LEFT_OUT.name].set(stage.counts["users left out"])
     for model, metrics in evaluation.items():
         for metric, value in metrics.items():
             gauge[names.EVALUATION.name].labels(model, metric).set(value)

@@ -263,8 +263,10 @@ class Settings(BaseSettings):
     online_prefix: str = "vitrine"
     online_history: OnlineHistory = OnlineHistory()
     online_memory_budget_mb: float | None = Field(None, gt=0)
-    """Most that one version of all users may take in Redis, in millions of bytes; after a sync two stand side by side
-    for an hour. None: whatever Redis' own `maxmemory` leaves. A sync that needs more is refused before it writes."""
+    """Most that one version may take in Redis, in millions of bytes; after a sync two stand side by side for an hour.
+    Who did something last is in it; the others are left out, counted (`vitrine_online_users_left_out`), and
+    served by the defaults and what they do since. None: everybody. What does not fit into Redis' own `maxmemory` is
+    refused before anything is written."""
     forget_release_days: int = Field(30, ge=0)
     """Days after which a release that holds the row of a forgotten user is removed; until then one can roll back."""
     lock_wait_seconds: float = Field(0, ge=0)

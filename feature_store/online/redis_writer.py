@@ -56,11 +56,11 @@ class RedisWriter:
     def __init__(self, address: Address, prefix: str) -> None:
         self._address, self._prefix, self._place = address, prefix, address.place
 
-    def require_room(self, sizes: NDArray[np.integer], budget_mb: float | None) -> None:
+    def require_room(self, sizes: NDArray[np.integer]) -> None:
         """As `OnlineWriter.require_room`."""
         with clear_errors(self._place), client(self._address, _SECONDS_PER_CALL) as opened:
             _delete_dead_versions(opened, self._place, self._prefix)
-            require_room(self._place, sizes, budget_mb, memory_of(opened))
+            require_room(self._place, sizes, memory_of(opened))
 
     def write(self, version: Version, records: Iterable[tuple[str, UserRecord]]) -> int:
         """As `OnlineWriter.write`; of two writers at once, the one that finishes last is seen."""

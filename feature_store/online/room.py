@@ -1,4 +1,6 @@
-"""Whether a version will fit into Redis, known before anything of it is written."""
+"""What a version takes of Redis, known before anything of it is written: who stays within the budget, and whether they
+fit into the server.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ _SMALLEST_STEP = 16
 _STEPS_PER_DOUBLING = 4
 _HEADER = 10
 """What Redis writes around a value."""
-_LESS = "keep fewer events (`online_history`). Readers keep the version they have."
+_LESS = "keep fewer events (`online_history`) or users (`online_memory_budget_mb`). Readers keep the version they have."
 _UNEVEN = 1.05
 """A Cluster's nodes do not hold exactly the same share."""
 
@@ -29,17 +31,30 @@ def bytes_needed(sizes: NDArray[np.integer]) -> int:
     """What records of these `sizes` (users,) take in Redis, whose allocator rounds up to one of four sizes in every
     doubling (jemalloc); measured with Redis 7.0: within 10 % from 128 bytes to 21 kB.
     """
-    if not len(sizes):
-        return 0
+    return int(_bytes_of(sizes).sum())
+
+
+def rows_within(sizes: NDArray[np.integer], last_seen: NDArray[np.integer], budget_mb: float) -> NDArray[np.intp]:
+    """The rows, ascending, of the users whose records keep within the budget together: of all of them those who did
+    something last; who did nothing comes last, and of several at one moment the first.
+
+    sizes: (users,) bytes of a record; last_seen: (users,) moment of the latest event
+    """
+    order = np.argsort(-np.asarray(last_seen, np.int64), kind="stable")
+    taken = np.cumsum(_bytes_of(sizes)[order])
+    return np.sort(order[: np.searchsorted(taken, budget_mb * _MB, side="right")])
+
+
+def _bytes_of(sizes: NDArray[np.integer]) -> NDArray[np.float64]:
+    """(users,) what each record takes with its key."""
     whole = np.maximum(np.asarray(sizes, np.float64) + _HEADER, _SMALLEST_STEP)
     step = np.maximum(np.exp2(np.floor(np.log2(whole - 1))) / _STEPS_PER_DOUBLING, _SMALLEST_STEP)
-    return int((np.ceil(whole / step) * step).sum()) + _KEY_BYTES * len(sizes)
+    taken: NDArray[np.float64] = np.ceil(whole / step) * step + _KEY_BYTES
+    return taken
 
 
-def require_room(
-    place: str, sizes: NDArray[np.integer], budget_mb: float | None, servers: Sequence[Mapping[str, int]]
-) -> None:
-    """Return when a version of records of these `sizes` (users,) keeps within the budget and within `maxmemory`.
+def require_room(place: str, sizes: NDArray[np.integer], servers: Sequence[Mapping[str, int]]) -> None:
+    """Return when a version of records of these `sizes` (users,) fits into `maxmemory`.
 
     servers: what each primary says of its memory: `used_memory` and `maxmemory`, 0 for no limit
 
@@ -48,13 +63,6 @@ def require_room(
     """
     need, nodes = bytes_needed(sizes), len(servers)
     asked = f"{need / _MB:.1f} MB for {len(sizes)} users of {need / max(len(sizes), 1):.0f} bytes"
-    if budget_mb is not None and need > budget_mb * _MB:
-        raise OnlineStoreError(
-            place,
-            expected=f"a version of at most {budget_mb:g} MB",
-            found=f"one that needs {asked}",
-            remedy=f"Raise `online_memory_budget_mb`, or {_LESS}",
-        )
     share = need / max(nodes, 1) * (_UNEVEN if nodes > 1 else 1)
     for memory in servers:
         free = memory["maxmemory"] - memory["used_memory"]

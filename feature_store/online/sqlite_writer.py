@@ -37,7 +37,7 @@ class SqliteWriter:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def require_room(self, sizes: NDArray[np.integer], budget_mb: float | None) -> None:
+    def require_room(self, sizes: NDArray[np.integer]) -> None:
         """As `OnlineWriter.require_room`: a file takes no memory, and a full disk leaves the version before."""
 
     def write(self, version: Version, records: Iterable[tuple[str, UserRecord]]) -> int:

@@ -58,9 +58,9 @@ class Found:
 class OnlineWriter(Protocol):
     """Fills the store; used by the sync stage only."""
 
-    def require_room(self, sizes: NDArray[np.integer], budget_mb: float | None) -> None:
-        """Return when packed records of these `sizes` (users,) keep within the budget and fit beside what is there;
-        what dead writers left is deleted first.
+    def require_room(self, sizes: NDArray[np.integer]) -> None:
+        """Return when packed records of these `sizes` (users,) fit beside what is there; what dead writers left is
+        deleted first.
 
         Raises:
             OnlineStoreError: they do not; nothing was written.

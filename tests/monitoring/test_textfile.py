@@ -23,11 +23,13 @@ def test_every_pipeline_metric_is_written_with_its_labels(tmp_path):
 
 
 def test_a_users_bytes_are_those_of_the_last_sync(tmp_path):
-    counts = {"bytes": 25_000.0, "events": 900.0}
+    counts = {"bytes": 25_000.0, "events": 900.0, "users left out": 3.0}
     synced = StageResult((), 10, counts, "sync", dt.date(2017, 11, 5), 1.5, 1000)
     path = tmp_path / "vitrine.prom"
     write_metrics(path, [synced], {}, 1_509_926_400)
-    assert "vitrine_online_bytes_per_user 2500.0" in path.read_text().splitlines()
+    assert {"vitrine_online_bytes_per_user 2500.0", "vitrine_online_users_left_out 3.0"} <= set(
+        path.read_text().splitlines()
+    )
 
 
 def test_metric_names_are_unique_and_follow_prometheus():

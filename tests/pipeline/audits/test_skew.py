@@ -12,7 +12,9 @@ import pytest
 from feature_store.history_files import read_history
 from feature_store.made_from import MADE_FROM
 from feature_store.online.connect import open_writer
+from feature_store.online.packed import packed_size
 from feature_store.online.recent import Event
+from feature_store.online.room import bytes_needed
 from feature_store.online.store import Version
 from feature_store.registry import feature_set_id, ranker_features, stored_features
 from feature_store.snapshot import read_snapshot
@@ -21,6 +23,7 @@ from pipeline.audits.skew import audit_skew
 from pipeline.errors import EmptyDayError, SkewError
 from pipeline.exposures import exposures, forget_exposures
 from pipeline.knowledge import record_of
+from pipeline.online_records import records_of
 from pipeline.stages.sync import sync, version_name
 from tests.feature_store.online.stores import Store
 from tests.pipeline.asked_shop import DAY, HOUR, serve, write_features
@@ -107,6 +110,27 @@ def test_a_store_that_did_not_answer_is_no_skew(shop: Settings) -> None:
         file.unlink()
     day = serve(shop, {"user_id": "anna"})
     assert not audit_skew(day, shop).differs
+
+
+def test_who_is_left_out_of_the_store_is_served_by_the_defaults_and_is_no_skew(shop: Settings) -> None:
+    folder = shop.workspace.features(DAY)
+    packed = packed_size(len(stored_features("user")), 3)
+    tight = shop.model_copy(update={"online_memory_budget_mb": bytes_needed(np.array([packed])) / 1e6})
+    synced = sync(DAY, tight)
+    assert (synced.rows, synced.counts["users left out"]) == (1, 1)
+    assert [record is None for record in records_of([*BASKETS], version_name(DAY, folder), tight)] == [False, True]
+    do_something(tight)
+    viewed = Event("bert 1", "bert", "view", "item-1", AS_OF + HOUR, 1.0, 0.0)
+    assert Store(shop.online_url, shop.online_prefix).append(viewed, bounds=shop.online_history.bounds()) == 1
+    day = serve(tight, *EVERYBODY)
+    assert not audit_skew(day, tight).differs
+    first = stored_features("user")[0]
+    served = {
+        row["user_id"]: np.frombuffer(row["vector"], np.float32)[ranker_features().index(first.name)]
+        for row in exposures(day, tight).to_pylist()
+        if row["vector"]
+    }
+    assert served["bert"] == np.float32(first.default) != served["anna"]
 
 
 def test_what_cannot_be_computed_again_is_said(shop: Settings) -> None:
