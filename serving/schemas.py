@@ -31,6 +31,9 @@ class ListedItem(BaseModel):
     title: str
     score: float = Field(description="Comparable within one answer only.")
     sources: list[str] = Field(description="The recall sources that proposed the item.")
+    probability: float | None = Field(
+        None, description="That the user buys the item within the horizon of training; null where nobody can say."
+    )
 
 
 class RecommendResponse(BaseModel):

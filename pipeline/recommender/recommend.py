@@ -45,12 +45,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Choice:
-    """One item of an answer: `sources` proposed it, `score` ranked it (comparable within this answer only)."""
+    """One item of an answer: `sources` proposed it, `score` ranked it (comparable within this answer only);
+    `probability` that the user buys it within the horizon, None where the release cannot say.
+    """
 
     item_id: str
     title: str
     score: float
     sources: tuple[str, ...]
+    probability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,7 @@ def recommend(request: Request, release: Release, record: UserRecord | None) -> 
     draw = f"{request.scene} {request.request_id}" if request.request_id else ""
     arranged = policy.arrange(items, rank, catalog, scene, request.size, draw)
     order = arranged.order
+    probability = release.probabilities(scene, rank[order])
     return Answer(
         tuple(
             Choice(
@@ -144,8 +148,9 @@ def recommend(request: Request, release: Release, record: UserRecord | None) -> 
                 str(catalog.titles[items[at]]),
                 float(rank[at]),
                 tuple(name for name, column in scores.items() if not np.isnan(column[at])),
+                None if probability is None else float(probability[place]),
             )
-            for at in order
+            for place, at in enumerate(order)
         ),
         ranking=Ranking(items, rank),
         vectors=matrix[order],

@@ -22,6 +22,7 @@ from feature_store.schema import LEVELS
 from pipeline.atomic import sweep, write_text
 from pipeline.errors import RecallMismatchError, ReleaseError
 from pipeline.locks import held
+from pipeline.recommender.probability import ScoreTable, read_score_table
 from pipeline.recommender.ranker.served import served
 from pipeline.recommender.recall import SOURCES, recall_code
 from pipeline.recommender.recall.source import Candidates, RecallSource
@@ -40,6 +41,8 @@ FORMAT = 2
 are available."""
 MANIFEST = "manifest.json"
 CURRENT = "current"
+CALIBRATED = "home"
+"""The scene whose scores training calibrates."""
 DECISION = "decision.json"
 """What the gate said, beside the content of the release and no part of it."""
 _DIGEST_NAME = re.compile(r"\d{8}-[0-9a-f]{8}")
@@ -75,13 +78,16 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class Release:
-    """A release ready to answer. `popular`: the list for everybody, used when nothing personal can be computed."""
+    """A release ready to answer. `popular`: the list for everybody, used when nothing personal can be computed;
+    `calibration`: of the scores of the scene `home`, None where training made none.
+    """
 
     manifest: Manifest
     item_side: ItemSide
     recall: Mapping[str, RecallSource]
     ranker: Ranker
     popular: Candidates
+    calibration: ScoreTable | None = None
 
     @property
     def name(self) -> str:
@@ -90,6 +96,15 @@ class Release:
     @property
     def scenes(self) -> Mapping[str, Scene]:
         return self.manifest.scenes
+
+    def probabilities(self, scene: Scene, scores: NDArray[np.float32]) -> NDArray[np.float64] | None:
+        """(n,) scores of `scene` as probabilities of a purchase; None without calibration, or where the scene weighs
+        targets otherwise than the one whose scores were calibrated.
+        """
+        home = self.scenes.get(CALIBRATED)
+        if self.calibration is None or home is None or scene.worth != home.worth:
+            return None
+        return self.calibration.probability(scores)
 
 
 def sha256(path: Path) -> str:
@@ -180,6 +195,7 @@ def load_release(folder: Path) -> Release:
         recall,
         served(folder / "ranker"),
         Candidates(popular["items"], popular["scores"]),
+        read_score_table(folder / "ranker" / "schema.json"),
     )
 
 

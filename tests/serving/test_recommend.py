@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +43,19 @@ async def test_serving_gives_what_recommend_gives(shop: Settings, serve) -> None
     assert [(item["item_id"], np.float32(item["score"]), tuple(item["sources"])) for item in served] == [
         (choice.item_id, np.float32(choice.score), choice.sources) for choice in expected.items
     ]
+
+
+async def test_a_score_comes_with_the_probability_that_training_found_for_it(shop: Settings, serve) -> None:
+    async with serve(shop) as client:
+        before = (await client.post(PATH, json={"user_id": "anna", "size": 2})).json()["items"]
+    scores = [item["score"] for item in before]
+    table = {"scores": scores[::-1], "probabilities": [0.125, 0.5]}
+    (shop.releases / "first" / "ranker" / "schema.json").write_text(json.dumps({"calibration": table}))
+    async with serve(shop) as client:
+        items = (await client.post(PATH, json={"user_id": "anna", "size": 2})).json()["items"]
+    assert [item["probability"] for item in before] == [None, None]
+    assert [item["probability"] for item in items] == pytest.approx([0.5, 0.125], abs=1e-6)
+    assert [item["score"] for item in items] == scores
 
 
 async def test_an_unknown_user_gets_a_list(shop: Settings, serve) -> None:

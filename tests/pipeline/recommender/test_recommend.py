@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from feature_store.history import empty_history
 from feature_store.online.recent import default_values
 from feature_store.registry import stored_features
 from feature_store.schema import LEVELS
+from pipeline.recommender.probability import ScoreTable
 from pipeline.recommender.recall.source import Asker
 from pipeline.recommender.recommend import Request, history_of, offer, recommend
 from tests.pipeline.recommender.releases import ByFeature, Offers, defaults, record, release, scene
@@ -66,6 +69,24 @@ class TestOffer:
         assert offer({"one": Offers([])}, scene({"one": 9}), NOBODY).items.tolist() == []
         assert offer({}, scene({}), NOBODY).items.tolist() == []
         assert offer({"one": Offers([])}, scene({"one": 9}, most_ranked=3), NOBODY).items.tolist() == []
+
+
+class TestProbabilities:
+    HALF = ScoreTable(np.array([0.0, 2.0]), np.array([0.0, 0.5]))
+
+    def test_a_score_is_read_in_the_table_of_the_release(self) -> None:
+        asked = replace(offering(0, 3), calibration=self.HALF)
+        answer = recommend(ASK, asked, record(CATALOG, (3, 8)))
+        assert [(choice.score, choice.probability) for choice in answer.items] == [(1, 0.25), (0, 0.0)]
+
+    def test_without_a_table_nothing_is_said(self) -> None:
+        assert {choice.probability for choice in recommend(ASK, offering(0, 3), None).items} == {None}
+
+    def test_a_scene_of_other_worths_has_other_scores_of_which_it_says_nothing(self) -> None:
+        scenes = {"home": scene({"offers": 9}), "cart": scene({"offers": 9}, worth={"click": 1.0})}
+        asked = replace(release(SIDE, {"offers": Offers([0])}, scenes), calibration=self.HALF)
+        (home,), (cart,) = (recommend(Request("anna", NOW, scene=name), asked, None).items for name in scenes)
+        assert (home.probability, cart.probability) == (0.0, None)
 
 
 class TestTheUser:
