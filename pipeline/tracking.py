@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
 from pipeline.pages.charts import Bar, alone, bar_chart, line_chart
+from pipeline.recommender.release import current
 from pipeline.revision import git_sha
 
 if TYPE_CHECKING:
@@ -25,11 +26,10 @@ DRAWN_FEATURES = 25
 log = logging.getLogger(__name__)
 
 
-def record_release(folder: Path, manifest: Manifest, settings: Settings, *, promoted: bool) -> str:
+def record_release(folder: Path, manifest: Manifest, settings: Settings) -> str:
     """Log parameters, metrics and the ranker of a release and register it as challenger; returns the version.
 
-    promoted: it goes into use and is the champion from now on.
-
+    The champion is the release in use, whoever moved the pointer to it: `vitrine`, or serving when it was told.
     A release that is already registered is only given the aliases again.
 
     Raises:
@@ -39,15 +39,12 @@ def record_release(folder: Path, manifest: Manifest, settings: Settings, *, prom
 
     client = _client(settings)
     try:
-        known = (
-            client.search_model_versions(f"name = '{MODEL}' and tags.release = '{manifest.release}'")
-            if _registered(client)
-            else []
-        )
-        version = str(known[0].version) if known else _register(client, folder, manifest, settings)
+        version = _version(client, manifest.release) or _register(client, folder, manifest, settings)
         client.set_registered_model_alias(MODEL, "challenger", version)
-        if promoted:
-            client.set_registered_model_alias(MODEL, "champion", version)
+        in_use = current(settings.releases)
+        champion = _version(client, in_use) if in_use else None
+        if champion is not None:
+            client.set_registered_model_alias(MODEL, "champion", champion)
     except MlflowException as error:
         raise PipelineError(
             f"MLflow at {settings.mlflow_uri}",
@@ -66,6 +63,14 @@ def _client(settings: Settings) -> MlflowClient:
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=settings.mlflow_uri, registry_uri=settings.mlflow_uri)
+
+
+def _version(client: MlflowClient, release: str) -> str | None:
+    """The registered version of a release."""
+    if not _registered(client):
+        return None
+    known = client.search_model_versions(f"name = '{MODEL}' and tags.release = '{release}'")
+    return str(known[0].version) if known else None
 
 
 def _registered(client: MlflowClient) -> bool:

@@ -29,7 +29,7 @@ def use(name: str, settings: Settings) -> None:
     releases.point_to(settings.releases, name)
     manifest = releases.read_manifest(folder)
     _tell_report(manifest.day, settings)
-    tracking.record_release(folder, manifest, settings, promoted=True)
+    tracking.record_release(folder, manifest, settings)
     copy_release(folder, settings)
     load_stage("reload")(dt.date.fromisoformat(manifest.day), settings)
 

@@ -74,7 +74,7 @@ def publish(day: dt.date, settings: Settings) -> StageResult:
     if promoted := bool(decision["promoted"]) and not _is_earlier(day, settings):
         releases.point_to(settings.releases, name)
     write_report(day, settings)  # now with the decision
-    tracking.record_release(target, manifest, settings, promoted=promoted)
+    tracking.record_release(target, manifest, settings)
     copy_release(target, settings, in_use=promoted)
     copy_archive(settings)
     remove_due(settings, dt.datetime.now(dt.UTC).date())

@@ -118,6 +118,17 @@ def test_a_person_may_overrule_the_gate_and_says_why(refused):
     assert current(settings.releases) == champion(settings) == before
 
 
+def test_the_champion_of_mlflow_is_what_is_in_use_whoever_moved_the_pointer(refused):
+    """Serving that was told to go back knows no MLflow; the next publication does."""
+    settings, before, challenger = refused
+    client = tracking._client(settings)
+    newest = client.get_model_version_by_alias(tracking.MODEL, "challenger")
+    assert newest.tags["release"] == challenger
+    client.set_registered_model_alias(tracking.MODEL, "champion", newest.version)
+    load_stage("publish")(DAY, settings)
+    assert current(settings.releases) == champion(settings) == before
+
+
 def test_an_unknown_release_is_named(refused):
     with pytest.raises(ReleaseError, match="found 20170101-deadbeef"):
         promote("20170101-deadbeef", refused[0], force=True, reason="typo")
