@@ -90,6 +90,10 @@ class Listed(AsOf):
     def days_listed(self) -> Value:
         return self.age_days.max()
 
+    def stock(self) -> Value:
+        """Pieces that are there; a shop that took orders for more has none."""
+        return self.rows["stock"].clip(lower=0).max()
+
 
 def looks(events: ir.Table, as_of: int) -> Looks:
     """Of events before the end of the day."""

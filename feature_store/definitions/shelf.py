@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from feature_store.spec import stored
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 def item_days_listed(listed: Listed) -> Value:
     """The item's age: days since the shop listed it. Source: catalogue."""
     return listed.days_listed()
+
+
+@stored(entity="item", unit="pieces", default=-1.0, range=(-1.0, math.inf))
+def item_stock(listed: Listed) -> Value:
+    """Pieces in stock, as the source said last; -1 where it says nothing. Source: catalogue."""
+    return listed.stock()
 
 
 @stored(entity="item", unit="ratio", default=0.5, range=(0.0, 1.0))

@@ -27,7 +27,7 @@ def days(duration: pd.Series) -> pd.Series:
 
 users = read("users", ["user_id"], ["created_at", "active"])
 users = users[(users["created_at"] < END) & (users["active"] != 0)]
-items = read("items", ["item_id"], ["category", "brand", "created_at"]).fillna({"category": "", "brand": ""})
+items = read("items", ["item_id"], ["category", "brand", "stock", "created_at"]).fillna({"category": "", "brand": ""})
 prices = read("prices", ["item_id", "valid_from"], ["price"])
 prices = prices[prices["valid_from"] < END]
 promotions = read("promotions", ["item_id", "kind", "valid_from"], ["valid_to", "reach"])
@@ -188,6 +188,7 @@ features = {
         "item_displayed_next_7d": promoted("displayed", END, END + 7 * DAY),
         "item_advertised_182d": promoted("advertised", END - 182 * DAY, END),
         "item_days_listed": days(END - items.set_index("item_id")["created_at"].dt.floor("s")),
+        "item_stock": items.set_index("item_id")["stock"].clip(lower=0),
         "item_refund_rate_90d": refund_rate("item_id"),
         "item_looker_count_28d": did.groupby("item_id")["looked"].sum(),
         "item_view_to_cart_rate_28d": rate("item_id", "carted", "looked"),

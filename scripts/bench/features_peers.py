@@ -20,6 +20,7 @@ UNKNOWN = {
     "item_median_gap_days": 400.0,
     "item_price_over_mean_91d": 1.0,
     "item_price_rank_in_category": 0.5,
+    "item_stock": -1.0,
     "category_repeat_share": 0.2,
     "category_mean_gap_days": 400.0,
     "category_median_gap_days": 400.0,

@@ -195,7 +195,11 @@ item_features = [
         item_displayed_next_7d=promoted("displayed", END, END + 7 * DAY),
         item_advertised_182d=promoted("advertised", END - 182 * DAY, END),
     ),
-    items.select("item_id", item_days_listed=in_days(END - pl.col("created_at").dt.truncate("1s"))),
+    items.select(
+        "item_id",
+        item_days_listed=in_days(END - pl.col("created_at").dt.truncate("1s")),
+        item_stock=pl.col("stock").clip(lower_bound=0),
+    ),
     refund_rate("item_id", "item_refund_rate_90d"),
     did.group_by("item_id").agg(
         item_looker_count_28d=pl.col("looked").sum(),

@@ -132,6 +132,7 @@ def random_shop(seed: int, *, users: int = 30, items: int = 60, baskets: int = 4
         listed = 251 + number  # before anybody could buy it
         shop.items.append(
             item(f"item {number}", category, subcategory=narrow, brand=brands[number % len(brands)], days_ago=listed)
+            | {"stock": None if number % 5 == 0 else float(number % 7) * 2.5}
         )
         for ago in random.choice(250, number % 4, replace=False):
             kind, reach = ("advertised", "displayed")[int(ago) % 2], (int(ago) % 8 + 1) / 8

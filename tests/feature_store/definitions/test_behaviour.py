@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import math
 import statistics
@@ -14,7 +15,7 @@ from feature_store.definitions.returns import PRIOR_LINES
 from feature_store.layout import layout_of
 from feature_store.registry import registry
 from feature_store.schema import REFUND
-from tests.feature_store.archive import Shop, event, item, known, open_shop, price
+from tests.feature_store.archive import TODAY, Shop, event, item, known, moment, open_shop, price
 
 MONTH, QUARTER = 28, 91
 
@@ -204,3 +205,19 @@ def test_what_comes_back_of_an_item_and_of_a_user(tmp_path) -> None:
 
     assert snapshot.item_side.items[rows, of_item].tolist() == [rate(1, 3), rate(1, 2), 0]
     assert snapshot.user_values[:, of_user].tolist() == [rate(1, 3), rate(1, 2)]
+
+
+def test_stock_is_what_the_source_said_last_by_the_end_of_the_day(tmp_path) -> None:
+    told = [
+        item("milk", stock=9.0),
+        item("milk", stock=4.0, updated_at=moment(0.5)),
+        item("tea"),
+        item("rum", stock=-2.0),
+    ]
+    shop = Shop([event("anna", "milk", 3)], told)
+    for days_ago, wanted in ((1, [9.0, -1.0, 0.0]), (0, [4.0, -1.0, 0.0])):
+        archive = open_shop(shop, tmp_path / f"{days_ago}", TODAY - dt.timedelta(days=days_ago))
+        side = known(archive, TODAY - dt.timedelta(days=days_ago))[0].item_side
+        archive.close()
+        at = layout_of(registry()).positions["item_stock"]
+        assert side.items[side.catalog.rows_of_ids(["milk", "tea", "rum"]), at].tolist() == wanted
