@@ -1,10 +1,10 @@
-"""Scores of a release read as probabilities: the table that calibration left, without the libraries that made it."""
+"""Scores of a release read as probabilities, by the table that `ranker/calibration.py` makes of more libraries."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -29,8 +29,15 @@ class ScoreTable:
         """
         return np.asarray(np.interp(scores, self.scores, self.probabilities))
 
+    def as_json(self) -> dict[str, list[float]]:
+        return {"scores": self.scores.tolist(), "probabilities": self.probabilities.tolist()}
+
+    @classmethod
+    def from_json(cls, content: dict[str, list[float]]) -> Self:
+        return cls(np.array(content["scores"]), np.array(content["probabilities"]))
+
 
 def read_score_table(schema: Path) -> ScoreTable | None:
     """The table in a ranker's `schema.json`; none where training made none, or the release is older than schemas."""
     told = json.loads(schema.read_text(encoding="utf-8")).get("calibration") if schema.is_file() else None
-    return ScoreTable(np.array(told["scores"]), np.array(told["probabilities"])) if told else None
+    return ScoreTable.from_json(told) if told else None

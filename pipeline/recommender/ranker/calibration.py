@@ -5,10 +5,11 @@ The table never falls, and lists are ordered by the score itself, so no list cha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+from pipeline.recommender.probability import ScoreTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,26 +20,7 @@ _POINTS = 64
 _DIGITS = 7
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """scores: (points,) ascending; probabilities: (points,) never falling, in [0, 1]"""
-
-    scores: NDArray[np.float64]
-    probabilities: NDArray[np.float64]
-
-    def probability(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
-        """(n,) -> (n,); beyond the table's ends the value at its end."""
-        return np.asarray(np.interp(scores, self.scores, self.probabilities))
-
-    def as_json(self) -> dict[str, list[float]]:
-        return {"scores": self.scores.tolist(), "probabilities": self.probabilities.tolist()}
-
-    @classmethod
-    def from_json(cls, content: dict[str, list[float]]) -> Self:
-        return cls(np.array(content["scores"]), np.array(content["probabilities"]))
-
-
-def calibrated(scores: NDArray[np.floating], label: NDArray[np.integer], method: Method) -> Calibration | None:
+def calibrated(scores: NDArray[np.floating], label: NDArray[np.integer], method: Method) -> ScoreTable | None:
     """The table of rows that the ranker was not trained on; None where all were bought, or none, or nobody asks.
 
     isotonic: the never falling step function nearest to the labels (Zadrozny & Elkan, KDD 2002);
@@ -59,7 +41,7 @@ def calibrated(scores: NDArray[np.floating], label: NDArray[np.integer], method:
         model = LogisticRegression(C=1e6).fit(((found - centre) / spread)[:, None], label)
         curve = model.predict_proba(((points - centre) / spread)[:, None])[:, 1]
     rising = np.maximum.accumulate(np.round(curve, _DIGITS))
-    return Calibration(points, rising)
+    return ScoreTable(points, rising)
 
 
 def reliability(

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _COLUMNS_AT_ONCE = 16
 """A cache line of float32."""
+_CONSTANT = 1e-6
+"""A column whose squeezed values spread less is constant but for rounding."""
+_ENDLESS = np.float32(1e30)
+"""A scale beside which every distance is nothing, and which JSON can hold."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,9 @@ class Logistic:
 
 
 def mean_and_scale(matrix: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(columns,) each, of the squeezed values; of a column that tells nothing mean 0 and scale 1."""
+    """(columns,) each, of the squeezed values. The scale of a column that never varies is endless: nothing was
+    learned about it, so that it must not move a score, whatever it is when lists are asked for.
+    """
     means, scales = np.empty(matrix.shape[1], np.float32), np.empty(matrix.shape[1], np.float32)
     for some in _blocks(matrix):
         squeezed = _squeeze(matrix[:, some])
@@ -113,7 +119,7 @@ def mean_and_scale(matrix: NDArray[np.float32]) -> tuple[NDArray[np.float32], ND
         count = np.maximum(known.sum(axis=0), 1)
         mean = np.where(known, squeezed, 0).sum(axis=0, dtype=np.float64) / count
         spread = np.sqrt((np.where(known, squeezed - mean, 0) ** 2).sum(axis=0, dtype=np.float64) / count)
-        means[some], scales[some] = mean, np.where(spread > 0, spread, 1)
+        means[some], scales[some] = mean, np.where(spread > _CONSTANT, spread, _ENDLESS)
     return means, scales
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pipeline.recommender.probability import ScoreTable
 from pipeline.recommender.ranker.calibration import (
-    Calibration,
     calibrated,
     calibration_report,
     expected_error,
@@ -38,7 +38,7 @@ def test_no_list_changes_its_order(method) -> None:
 
 def test_the_table_is_the_same_after_json() -> None:
     table = calibrated(*judged(), "isotonic")
-    again = Calibration.from_json(table.as_json())
+    again = ScoreTable.from_json(table.as_json())
     assert again.probability(judged()[0]).tobytes() == table.probability(judged()[0]).tobytes()
 
 

@@ -134,6 +134,21 @@ def test_what_is_missing_is_scored_and_alike_in_onnx(kind: str, tmp_path) -> Non
     assert np.abs(found - ranker.score(holes)).max() < 2e-5
 
 
+def test_what_never_varied_in_the_lessons_moves_no_score(kind: str, tmp_path) -> None:
+    """Such as the hour: examples are all asked at the end of a day, lists at every hour."""
+    name, plain = kind.split(maxsplit=1)[0], taught(False)
+    made(kind)
+    same = plain.matrix.copy()
+    same[:, 4] = 2.9
+    ranker = ranker_class(name).fit(replace(plain, matrix=same), FEATURES, KINDS[kind], seed=1, threads=1)
+    ranker.save(tmp_path)
+    usual, other = ASKED.matrix.copy(), ASKED.matrix.copy()
+    usual[:, 4], other[:, 4] = 2.9, np.linspace(-50, 50, len(other))
+    assert np.abs(ranker.score(usual) - ranker.score(other)).max() < 1e-6
+    onnx = OnnxRanker(tmp_path / "model.onnx")
+    assert np.abs(onnx.score(usual) - onnx.score(other)).max() < 1e-6
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in {"deepfm", "network", "blend"}])
 def test_a_row_alone_is_the_row_in_a_batch(kind: str, tmp_path) -> None:
     """Networks multiply matrices, which may round by their size."""
