@@ -1,4 +1,4 @@
-"""What a ranker costs: 500 candidates scored in each exported form, and training on the demo and on ten times as much.
+"""What rankers cost: 500 candidates scored in each exported form, and training on the demo and on ten times as much.
 
     .venv/bin/python scripts/bench/ranker.py                     prints the tables
     .venv/bin/python scripts/bench/ranker.py --write             puts them into docs/benchmarks.md
@@ -7,7 +7,8 @@
 
 Needs a finished run (`VITRINE_WORK_DIR`): scored is the ranker of the day, on rows of its feature set drawn from the
 model's own thresholds, so that every branch is taken. Training is timed on made-up rows of the default number and
-width, because time and memory depend on those; each size in a process of its own.
+width, because time and memory depend on those; each size in a process of its own, in which the ranker that was fitted
+then scores 500 rows, natively and by its `model.onnx`.
 """
 
 from __future__ import annotations
@@ -139,36 +140,47 @@ def compiled_forms(
 
 
 TRAIN = """
-import sys, time
+import json, sys, tempfile, time
+from pathlib import Path
 import numpy as np
 from pipeline.blas import products_on_one_thread
 from pipeline.recommender.examples import Examples
 from pipeline.recommender.ranker.choice import ranker_class
+from pipeline.recommender.ranker.onnx import OnnxRanker
 from pipeline.settings import Settings
+from scripts.bench.ranker import CANDIDATES, milliseconds
 name, rows, columns, per = sys.argv[1], *map(int, sys.argv[2:5])
 random = np.random.default_rng(1)
 matrix = random.standard_gamma(1.0, (rows, columns), np.float32)
 matrix *= 3
 label = (matrix[:, :5].sum(axis=1) + random.normal(0, 8, rows) > 27).astype(np.int8)
 settings = Settings()
-examples = Examples(matrix, label, np.full(rows // per, per, np.int32))
+bought = label.astype(np.float32)
+targets = {"click": np.maximum(bought, np.arange(rows) % 9 == 0), "cart": np.maximum(bought, np.arange(rows) % 20 == 0)}
+examples = Examples(matrix, label, np.full(rows // per, per, np.int32), {**targets, "gmv": 4 * bought})
 training = settings.training.model_copy(update={"ranker": name})
 names = [f"f{at}" for at in range(columns)]
 open("/proc/self/clear_refs", "w").write("5")
 cpu, wall = time.process_time(), time.perf_counter()
 with products_on_one_thread():
-    ranker_class(name).fit(examples, names, training, seed=1, threads=settings.compute.threads)
+    ranker = ranker_class(name).fit(examples, names, training, seed=1, threads=settings.compute.threads)
 cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
 peak = next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmHWM"))
-print(wall, cpu, peak / 1024)
+asked = matrix[:CANDIDATES].copy()
+with products_on_one_thread(), tempfile.TemporaryDirectory() as folder:
+    ranker.save(Path(folder))
+    onnx = OnnxRanker(Path(folder) / "model.onnx")
+    scored = [milliseconds(lambda: each.score(asked))[1] for each in (ranker, onnx)]
+    apart = float(np.abs(ranker.score(asked) - onnx.score(asked)).max())
+print(json.dumps([wall, cpu, peak / 1024, *scored, apart]))
 """
 LONGEST = 600
 """Seconds after which a fit is given up."""
 
 
 def training(name: str, rows: int, columns: int) -> str:
-    """Wall seconds, CPU seconds and peak MB, with the examples themselves, of one fit in a process of its own; as
-    cells of the table.
+    """Wall seconds, CPU seconds and peak MB, with the examples themselves, of one fit in a process of its own; CPU
+    milliseconds of 500 candidates scored natively and by ONNX Runtime, and how far these are apart; as cells.
     """
     command = [sys.executable, "-c", TRAIN, name, str(rows), str(columns), str(ROWS_PER_ASKER)]
     environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
@@ -177,9 +189,9 @@ def training(name: str, rows: int, columns: int) -> str:
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=LONGEST
         )
     except subprocess.TimeoutExpired:
-        return f"given up after {LONGEST} | | "
-    wall, cpu, peak = map(float, done.stdout.split())
-    return f"{wall:.1f} | {cpu:.1f} | {peak:,.0f}"
+        return f"given up after {LONGEST} | | | | | "
+    wall, cpu, peak, native, onnx, apart = json.loads(done.stdout.splitlines()[-1])
+    return f"{wall:.1f} | {cpu:.1f} | {peak:,.0f} | {native:.2f} | {onnx:.2f} | {apart:.1e}"
 
 
 def tables(arguments: argparse.Namespace) -> str:
@@ -216,7 +228,8 @@ def tables(arguments: argparse.Namespace) -> str:
         lines.append(f"| {name} | {wall:.2f} | {cpu:.2f} | {np.abs(scores - wanted).max():.1e} | {same} |")
     if whole:
         lines.append(f"| the blend that the trees are a part of, as served | {whole[0]:.2f} | {whole[1]:.2f} | | |")
-    lines += ["", "| training | rows | wall seconds | CPU seconds | peak MB |", "|---|---:|---:|---:|---:|"]
+    scored = f"{CANDIDATES} scored natively, CPU ms | by `model.onnx`, CPU ms | greatest difference"
+    lines += ["", f"| training | rows | wall seconds | CPU seconds | peak MB | {scored} |", "|---|" + 7 * "---:|"]
     for name in arguments.rankers.split(","):
         for size in map(int, arguments.sizes.split(",")):
             rows = size * arguments.rows // ROWS_PER_ASKER * ROWS_PER_ASKER
@@ -228,8 +241,8 @@ def tables(arguments: argparse.Namespace) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--day", type=dt.date.fromisoformat, default=dt.date(2017, 11, 5))
-    parser.add_argument("--rows", type=int, default=290_000, help="rows of examples of a default run")
-    parser.add_argument("--rankers", default="lightgbm,network,logistic,xgboost,deepfm")
+    parser.add_argument("--rows", type=int, default=433_000, help="rows of examples of a default run")
+    parser.add_argument("--rankers", default="blend,lightgbm,network,multitask,logistic,xgboost,deepfm")
     parser.add_argument("--sizes", default="1,10", help="times the default rows")
     parser.add_argument("--peers", help="a Python with lightgbm, treelite, tl2cgen and lleaves")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
