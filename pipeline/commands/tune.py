@@ -23,7 +23,9 @@ def ranker(
     minutes: Annotated[float | None, typer.Option(min=0.0, help="Start no trial after so many minutes.")] = None,
     validation_weeks: Annotated[int, typer.Option(min=1, help="Weeks before the cut that decide.")] = 2,
     askers: Annotated[int, typer.Option(min=1, help="Users of each of them, drawn evenly.")] = 500,
-    write: Annotated[bool, typer.Option("--write", help="Put the best into config/settings.yaml.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Put the best into config/settings.yaml, with how they were found.")
+    ] = False,
 ) -> None:
     """Search the hyper-parameters of `training.ranker` on weeks before the cut, the later ones deciding."""
     from pipeline.tuning.ranker import search, split_of
@@ -42,7 +44,7 @@ def ranker(
     out.print(table)
     said = found_by(tuned, dt.datetime.now(dt.UTC).date())
     out.print(said, highlight=False)
-    if write and tuned.best != tuned.present:
+    if write:
         path = config_folder() / "settings.yaml"
         text = path.read_text(encoding="utf-8")
         path.write_text(with_choices(text, settings.training.section, tuned.best, said), encoding="utf-8")

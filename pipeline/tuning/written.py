@@ -17,8 +17,13 @@ MARK = "`vitrine tune ranker`"
 
 
 def found_by(tuned: Tuned, today: dt.date) -> str:
-    """One sentence: when, how, and by how much they are better."""
+    """One sentence: when, how, and by how much they are better, or that they are as before."""
     weeks = ", ".join(str(week) for week in tuned.weeks)
+    if tuned.best == tuned.present:
+        return (
+            f"{today}, {MARK}: none of {tuned.trials} trials was better by ndcg@20 on the weeks after {weeks} than what"
+            f" stood here: {tuned.present_ndcg:.4f}."
+        )
     d = tuned.difference
     return (
         f"{today}, {MARK}: best of {tuned.trials} trials by ndcg@20 on the weeks after {weeks}:"

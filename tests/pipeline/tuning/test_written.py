@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -19,6 +20,11 @@ def test_the_sentence_says_when_how_and_how_much() -> None:
     said = found_by(TUNED, dt.date(2026, 11, 22))
     for part in ("2026-11-22", "12 trials", "2017-10-16", "0.3000 against 0.2500", "+0.0500", "+0.0100 to +0.0900"):
         assert part in said
+
+
+def test_a_search_that_found_nothing_better_says_so() -> None:
+    kept = replace(TUNED, best=TUNED.present, ndcg=0.25, difference=Interval(0.0, 0.0, 0.0))
+    assert "none of 12 trials was better" in found_by(kept, dt.date(2026, 11, 22))
 
 
 @pytest.mark.parametrize(
