@@ -24,7 +24,7 @@ def ranker(
     validation_weeks: Annotated[int, typer.Option(min=1, help="Weeks before the cut that decide.")] = 2,
     askers: Annotated[int, typer.Option(min=1, help="Users of each of them, drawn evenly.")] = 500,
     write: Annotated[
-        bool, typer.Option("--write", help="Put the best into config/settings.yaml, with how they were found.")
+        bool, typer.Option("--write", help="Put the best, and how they were found, into config/settings.yaml.")
     ] = False,
 ) -> None:
     """Search the hyper-parameters of `training.ranker` on weeks before the cut, the later ones deciding."""
