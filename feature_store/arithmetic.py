@@ -19,7 +19,15 @@ def at_least(column: Column, least: float) -> Column:
 
 def where_known(column: Column) -> Column:
     """The column, NaN where it is 0 and 0 says that nothing is known: what is computed from it becomes its default."""
-    return np.where(column > 0, column, np.float32(np.nan))
+    known: Column = np.full(column.shape, np.nan, np.float32)
+    np.copyto(known, column, where=column > 0)  # less than half the time of `np.where`
+    return known
+
+
+def smoothed(part: Column, whole: Column, shop_share: Column, prior: np.float32) -> Column:
+    """The share that `part` is of `whole`, as if `prior` more had been seen, the shop's share of them as the part."""
+    share: Column = (part + prior * shop_share) / (whole + prior)
+    return share
 
 
 def row_dot(left: NDArray[np.float32], right: NDArray[np.float32]) -> Column:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from feature_store.schema import PURCHASE
-from feature_store.tables import SECONDS_PER_DAY, AsOf, Value
+from feature_store.tables import FINE, SECONDS_PER_DAY, AsOf, Value
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -22,8 +22,6 @@ RETURN_DAYS = 90
 """Days of purchases and refunds that rates of giving back are of: within those of a taste, so that a snapshot need
 read no more of the past for them.
 """
-_EXACT = "decimal(38, 12)"
-"""Floats are summed as decimals, whose sum does not depend on the order; n ln n needs its digits."""
 
 
 class Looks(AsOf):
@@ -59,7 +57,10 @@ class Returns(AsOf):
 
 
 class Mix(AsOf):
-    """How a user's order lines of the last 91 days spread over groups of items: one row per user and group."""
+    """How a user's order lines of the last 91 days spread over groups of items: one row per user and group.
+
+    `shop_share` is the group's part of the whole shop's lines.
+    """
 
     def entropy(self) -> Value:
         """Of the groups' shares, in nats, to the millionth, beyond which engines' logarithms differ: 0 for one group
@@ -67,13 +68,14 @@ class Mix(AsOf):
         """
         lines = self.rows["lines"]
         total = lines.sum()
-        weighted = (lines * lines.cast("float64").ln()).cast(_EXACT).sum().cast("float64")
+        weighted = (lines * lines.cast("float64").ln()).cast(FINE).sum().cast("float64")
         spread = total.cast("float64").ln() - weighted / total
         return (spread > 0).ifelse(spread, 0.0).round(6)
 
-    def largest_share(self) -> Value:
-        """Share of the group with the most lines."""
-        return self.rows["lines"].max() / self.rows["lines"].sum()
+    def largest_share(self, prior_lines: float) -> Value:
+        """The largest of the groups' shares, as if `prior_lines` more had spread as the whole shop's do."""
+        lines = self.rows["lines"]
+        return (lines + prior_lines * self.rows["shop_share"]).max() / (lines.sum() + prior_lines)
 
 
 class Shelf(AsOf):
@@ -131,8 +133,13 @@ def returns(bought: ir.Table, refunds: ir.Table, as_of: int) -> Returns:
 
 def mix(bought: ir.Table, group: str, as_of: int) -> Mix:
     """Of purchases before the end of the day, which carry `group`; lines of items without one are left out."""
+    import ibis
+
     recent = bought.filter(bought["seconds"] >= as_of - MIX_DAYS * SECONDS_PER_DAY, bought[group] != "")
-    return Mix(recent.group_by("user_id", group).aggregate(lines=recent.count()), as_of, reach=MIX_DAYS)
+    shop = recent.group_by(group).aggregate(shop_lines=recent.count())
+    shares = shop.select(group, shop_share=shop["shop_lines"] / shop["shop_lines"].sum().over(ibis.window()))
+    rows = recent.group_by("user_id", group).aggregate(lines=recent.count()).inner_join(shares, group)
+    return Mix(rows, as_of, reach=MIX_DAYS)
 
 
 def shelf(prices: ir.Table, items: ir.Table, as_of: int) -> Shelf:

@@ -57,13 +57,13 @@ def context_of(
     scene_code = list(scenes).index(scene) + 1 if scene in scenes else UNKNOWN
     device_code = DEVICES.index(device) + 1 if device else UNKNOWN
     return Context(
-        asked_at + _ahead_of_utc(asked_at, timezone),
+        asked_at + ahead_of_utc(asked_at, timezone),
         np.full(len(asked_at), scene_code, np.int32),
         np.full(len(asked_at), device_code, np.int32),
     )
 
 
-def _ahead_of_utc(moments: NDArray[np.int64], timezone: str) -> NDArray[np.int64]:
+def ahead_of_utc(moments: NDArray[np.int64], timezone: str) -> NDArray[np.int64]:
     """Seconds by which the shop's clock is ahead of UTC at each moment."""
     if timezone == "UTC":
         return np.zeros(len(moments), np.int64)

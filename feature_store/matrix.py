@@ -12,6 +12,7 @@ from feature_store.context import Context, context_of
 from feature_store.errors import FeatureError
 from feature_store.layout import layout_of
 from feature_store.occurrences import Occurrences, ages, occurrences
+from feature_store.rhythm import UNKNOWN, Rhythm
 from feature_store.schema import LEVELS, PURCHASE
 from feature_store.session import Session, session
 from feature_store.taste import tastes
@@ -34,6 +35,7 @@ class ItemSide:
     categories: (categories, stored category features) float32, rows as `catalog.groups["category"]`
     brands:     (brands, stored brand features) float32, rows as `catalog.groups["brand"]`
     text:       (items, dimensions) float32, what title and tags say: `text.text_vectors`
+    rhythm:     when the whole shop sells
     """
 
     catalog: Catalog
@@ -41,6 +43,7 @@ class ItemSide:
     categories: NDArray[np.float32]
     brands: NDArray[np.float32]
     text: NDArray[np.float32]
+    rhythm: Rhythm = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -76,13 +79,18 @@ class Rows:
     recall: Mapping[str, Column] = field(default_factory=dict)
 
 
-MOMENT_INPUTS = ("asked_at", "clock", "scene", "device", "session", "item_text", "user_text")
+_OF_SHOP = {"shop_weekday_share": Rhythm.on_weekday, "shop_hour_share": Rhythm.near_hour}
+MOMENT_INPUTS = (
+    *("asked_at", "clock", "scene", "device", "session", "item_text", "user_text"),
+    *_OF_SHOP,
+)
 PAIR_INPUTS = ("same_item", *(f"same_{level}" for level in LEVELS), "any_item")
 RECALL_INPUT = "recall_"
 SEEN_INPUT = "seen_"
 EVERY_INPUT = "every_"
 """Inputs that a request feature may name besides other features: the time of asking (n,) in seconds, float64 in UTC or
-int64 as the shop's clock shows it; integer codes (n,) of scene and device; the visit that goes on (`Session`), without
+int64 as the shop's clock shows it; the share of the whole shop's baskets (n,) on that day of the week and near that
+hour (`Rhythm`); integer codes (n,) of scene and device; the visit that goes on (`Session`), without
 which its features are their defaults, and by `seen_<stored item feature>` the column (events,) of what it was about;
 text vectors (n, dimensions) of the item, and of what the user had to do with; the user's `Occurrences` of the row's
 item, category, subcategory, brand, or of anything, and by `every_<stored item feature>` the column (items,) of the
@@ -105,6 +113,7 @@ class _Frame:
         self._known: dict[str, Column] = {}
         self._filled: dict[str, Column] = {}
         self._pairs: dict[str, Occurrences] = {}
+        self._moments: dict[str, object] = {}
         self._entities: dict[str, NDArray[np.float32]] = {}
         self._context = user_side.context or context_of(user_side.asked_at)
 
@@ -162,15 +171,18 @@ class _Frame:
             values = self.column(name)
             if self._features[name].kind == "stored":
                 return values
-            missing = np.isnan(values)
-            self._filled[name] = np.where(missing, np.float32(self._features[name].default), values)
+            filled = values.copy()
+            np.copyto(filled, np.float32(self._features[name].default), where=np.isnan(values))
+            self._filled[name] = filled
         return self._filled[name]
 
     def _input(self, name: str) -> object:
         if name in PAIR_INPUTS:
             return self._pair(name)
         if name in MOMENT_INPUTS:
-            return self._moment(name)
+            if name not in self._moments:
+                self._moments[name] = self._moment(name)
+            return self._moments[name]
         if name.startswith(SEEN_INPUT):
             return self._items.items[:, self._layout.positions[name.removeprefix(SEEN_INPUT)]][self._session.item]
         if name.startswith(EVERY_INPUT):
@@ -192,6 +204,8 @@ class _Frame:
             return found[rows.user] if len(found) > 1 else np.broadcast_to(found, (len(rows.item), found.shape[1]))
         if name == "asked_at":
             return users.asked_at[rows.user].astype(np.float64)
+        if name in _OF_SHOP:
+            return _OF_SHOP[name](self._items.rhythm, self._context.clock)[rows.user]
         values: NDArray[np.integer] = getattr(self._context, name)
         return values[rows.user]
 

@@ -9,6 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from feature_store.context import ahead_of_utc
 from feature_store.days import end_of_day
 from feature_store.engine.connect import open_engine
 from feature_store.errors import ArchiveError
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import ibis.expr.types as ir
-    import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
@@ -256,6 +258,10 @@ class Archive:
     def end_of(self, day: dt.date) -> int:
         """The moment a day of the shop ends, seconds since 1970 UTC."""
         return end_of_day(day, self._timezone)
+
+    def ahead_of_utc(self, moment: int) -> int:
+        """Seconds by which the shop's clock is ahead of UTC at a moment."""
+        return int(ahead_of_utc(np.array([moment]), self._timezone)[0])
 
     def ever(self, as_of: int) -> Ever:
         """What was ever bought before a moment; not before the one up to which the past is rolled up."""

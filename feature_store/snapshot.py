@@ -13,6 +13,7 @@ from feature_store.days import end_of_day
 from feature_store.errors import ArchiveError, FeatureSetMismatchError
 from feature_store.matrix import ItemSide
 from feature_store.registry import feature_set_id, stored_features
+from feature_store.rhythm import Rhythm, rhythm
 from feature_store.schema import LEVELS
 from feature_store.spec import ENTITIES, Entity
 from feature_store.views import KEYS, Views, by_source, reach_days
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from feature_store.offline import Archive
 
 _META = "snapshot.json"
+SHOP = "shop"
+"""The table beside those of the entities that tells of the whole shop: when it sells."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,16 @@ class Snapshot:
         return self.user_values[at] if at < len(self.users) and self.users[at] == user else None
 
 
-def compute_snapshot(archive: Archive, day: dt.date) -> dict[Entity, pa.Table]:
-    """One table per entity: its key, for items also title, groups and `available`, and every stored feature as float32.
+def compute_snapshot(archive: Archive, day: dt.date) -> dict[str, pa.Table]:
+    """One table per entity: its key, for items also title, groups and `available`, and every stored feature as float32;
+    and one of the shop: its baskets by hour of the week.
 
     Rows are all entities known at the end of the day, in order of key; one that did nothing has every default.
     """
     views = Views(archive, archive.end_of(day), reach_days())
-    return {entity: _entity_table(archive, entity, views) for entity in ENTITIES}
+    tables: dict[str, pa.Table] = {entity: _entity_table(archive, entity, views) for entity in ENTITIES}
+    hours = views.baskets_of_hours(archive.ahead_of_utc(views.as_of))
+    return {**tables, SHOP: archive.frame(hours.order_by("hour_of_week"))}
 
 
 def _entity_table(archive: Archive, entity: Entity, views: Views) -> pa.Table:
@@ -86,12 +92,12 @@ def _entities(archive: Archive, entity: Entity, as_of: int):  # type: ignore[no-
     return users.filter(users["seconds"] < as_of, ibis.coalesce(users["active"], 1) != 0).select("user_id")
 
 
-def write_snapshot(folder: Path, tables: Mapping[Entity, pa.Table], day: dt.date, timezone: str = "UTC") -> None:
+def write_snapshot(folder: Path, tables: Mapping[str, pa.Table], day: dt.date, timezone: str = "UTC") -> None:
     """Write the tables and what they were made by into `folder`, byte for byte the same for the same values."""
     import pyarrow.parquet as pq
 
-    for entity, table in tables.items():
-        pq.write_table(table, folder / f"{entity}.parquet", compression="zstd")
+    for name, table in tables.items():
+        pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
     meta = {"day": str(day), "as_of": end_of_day(day, timezone), "feature_set": feature_set_id()}
     (folder / _META).write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
 
@@ -109,7 +115,7 @@ def read_snapshot(folder: Path) -> Snapshot:
     try:
         meta = json.loads((folder / _META).read_text(encoding="utf-8"))
         made_by, as_of = meta["feature_set"], meta["as_of"]
-        tables = {entity: pq.read_table(folder / f"{entity}.parquet") for entity in ENTITIES}
+        tables = {name: pq.read_table(folder / f"{name}.parquet") for name in (*ENTITIES, SHOP)}
         tables["item"].field("available")
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise _no_snapshot(folder, error) from error
@@ -124,7 +130,7 @@ def _no_snapshot(folder: Path, error: Exception) -> ArchiveError:
     )
 
 
-def arrays_of(tables: Mapping[Entity, pa.Table], as_of: int) -> Snapshot:
+def arrays_of(tables: Mapping[str, pa.Table], as_of: int) -> Snapshot:
     """Tables of a snapshot in the form the matrix reads: item rows in the order of the catalog."""
     items = tables["item"]
     ids = items["item_id"].to_pylist()
@@ -142,13 +148,18 @@ def arrays_of(tables: Mapping[Entity, pa.Table], as_of: int) -> Snapshot:
             _group_values(tables, "category", catalog),
             _group_values(tables, "brand", catalog),
             catalog.text,
+            _rhythm(tables),
         ),
         users[order],
         _values(tables["user"], "user")[order],
     )
 
 
-def _group_values(tables: Mapping[Entity, pa.Table], entity: Entity, catalog: Catalog) -> NDArray[np.float32]:
+def _rhythm(tables: Mapping[str, pa.Table]) -> Rhythm:
+    return rhythm(*(tables[SHOP][name].to_numpy() for name in ("hour_of_week", "baskets")))
+
+
+def _group_values(tables: Mapping[str, pa.Table], entity: Entity, catalog: Catalog) -> NDArray[np.float32]:
     """The values of each group that the catalog names, in its order."""
     names = np.asarray(tables[entity][entity].to_pylist(), np.str_)
     return _values(tables[entity], entity)[np.searchsorted(names, catalog.names[entity])]

@@ -11,6 +11,8 @@ import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:  # definitions are imported by serving, which has no Ibis
+    from collections.abc import Callable
+
     import ibis.expr.types as ir
 
 Value: TypeAlias = Any
@@ -19,6 +21,8 @@ Value: TypeAlias = Any
 SECONDS_PER_DAY = 86_400
 EXACT = "decimal(38, 6)"
 """Floats are summed as decimals: a sum of floats depends on the order in which threads bring them."""
+FINE = "decimal(38, 12)"
+"""The same where digits count: n ln n, or lines times a part of a week."""
 
 
 def since(events: ir.Table, moment: float) -> ir.Table:
@@ -63,7 +67,14 @@ class AsOf:
 class Purchases(AsOf):
     """Purchases before the end of the day, one row per order line. `Pairs` knows cheaper what was ever bought, and how
     many bought an item of late.
+
+    whole: days -> one row on the purchases of everybody in the last days, towards which shares are smoothed: `baskets`,
+    `lines`, `pairs` of a user and an item, and `discount_share`
     """
+
+    def __init__(self, rows: ir.Table, as_of: int, whole: Callable[[float], ir.Table]) -> None:
+        super().__init__(rows, as_of)
+        self.whole = whole
 
     def baskets(self, days: float | None = None) -> Value:
         """Distinct baskets."""
@@ -93,10 +104,25 @@ class Purchases(AsOf):
         """Money taken off."""
         return self._sum("discount", days)
 
-    def discount_share(self, days: float | None = None) -> Value:
-        """Money taken off as a share of the regular price; none where nothing was sold."""
-        regular = self.spent(days) + self.discount(days)
-        return self.discount(days) / regular.nullif(0)
+    def basket_share(self, days: float) -> Value:
+        """Share of the shop's baskets that held one."""
+        return self.baskets(days) / self.whole(days)["baskets"].as_scalar().nullif(0)
+
+    def discount_share(self, days: float, prior_lines: float) -> Value:
+        """Money taken off as a share of the regular price, as if `prior_lines` more had been sold, each with the whole
+        shop's share; none where nothing was sold.
+        """
+        lines, off = self.lines(days), self.discount(days)
+        share = off / (self.spent(days) + off).nullif(0)
+        return (share * lines + prior_lines * self.whole(days)["discount_share"].as_scalar()) / (lines + prior_lines)
+
+    def variety(self, days: float, prior_lines: float) -> Value:
+        """Different items per line, for a user, as if `prior_lines` more had been as different as each user's of the
+        whole shop are; none where nothing was sold.
+        """
+        lines, whole = self.lines(days), self.whole(days)
+        shop = whole["pairs"].as_scalar() / whole["lines"].as_scalar().nullif(0)
+        return (self.items(days) + prior_lines * shop) / (lines.nullif(0) + prior_lines)
 
     def _sum(self, column: str, days: float | None) -> Value:
         return self.rows[column].cast(EXACT).sum(where=self.within(days)).cast("float64")

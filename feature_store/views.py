@@ -12,9 +12,11 @@ from feature_store.behaviour import LOOK_DAYS, Listed, looks, mix, returns, shel
 from feature_store.errors import FeatureError
 from feature_store.registry import stored_features
 from feature_store.repeats import Ever, Gaps, Pairs, bought_again
+from feature_store.rhythm import baskets_of_hours
 from feature_store.schema import PURCHASE, TABLES, UNSEEN
+from feature_store.siblings import SIBLING_DAYS, siblings
 from feature_store.spec import ENTITIES, Entity, Feature
-from feature_store.tables import SECONDS_PER_DAY, AsOf, Prices, Promotions, Purchases, Value, since
+from feature_store.tables import EXACT, SECONDS_PER_DAY, AsOf, Prices, Promotions, Purchases, Value, since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,7 +73,7 @@ class Views:
     def _make(self, name: str) -> AsOf:
         as_of, items = self.as_of, self.source.items
         views: dict[str, Callable[[], AsOf]] = {
-            "purchases": lambda: Purchases(self._recent, as_of),
+            "purchases": lambda: Purchases(self._recent, as_of, self._whole),
             "pairs": lambda: Pairs(self._ever.pairs, as_of, self._repeat_share),
             "gaps": lambda: Gaps(self._ever.gaps, as_of),
             "category_mix": lambda: mix(self._recent, "category", as_of),
@@ -80,9 +82,10 @@ class Views:
             "looks": lambda: self._kept("looks", looks(self._last(LOOK_DAYS), as_of)),
             "events": lambda: AsOf(self._events, as_of),
             "prices": lambda: Prices(self._before(self.source.prices), as_of),
-            "promotions": lambda: Promotions(self._before(self.source.promotions), as_of),
+            "promotions": lambda: self._promotions,
             "shelf": lambda: shelf(self._before(self.source.prices), items.select("item_id", "category"), as_of),
             "listed": lambda: Listed(items, as_of),
+            "siblings": self._siblings,
         }
         if name not in views:
             raise FeatureError(
@@ -100,6 +103,10 @@ class Views:
 
     def _before(self, rows: ir.Table) -> ir.Table:
         return rows.filter(rows["seconds"] < self.as_of)
+
+    @property
+    def _promotions(self) -> Promotions:
+        return Promotions(self._before(self.source.promotions), self.as_of)
 
     @property
     def _events(self) -> ir.Table:
@@ -127,8 +134,40 @@ class Views:
         pairs = self._ever.pairs
         return pairs.aggregate(share=pairs.count(where=bought_again(pairs)) / pairs.count()).as_scalar()
 
+    def _whole(self, days: float) -> ir.Table:
+        """One row on the purchases of everybody in the last days (`Purchases.whole`)."""
+        if days not in self._wholes:
+            start = self.as_of - int(days * SECONDS_PER_DAY)
+            recent = self._recent.filter(self._recent["seconds"] >= start)
+            pairs = self._ever.pairs.filter(self._ever.pairs["last"] >= start)
+            spent, off = (recent[name].cast(EXACT).sum().cast("float64") for name in ("value", "discount"))
+            whole = recent.aggregate(
+                baskets=recent["basket_id"].nunique(),
+                lines=recent.count(),
+                discount_share=off / (spent + off).nullif(0),
+            )
+            whole = whole.cross_join(pairs.aggregate(pairs=pairs.count()))
+            self._wholes[days] = self.source.keep(f"whole_{days:g}".replace(".", "_"), whole)
+        return self._wholes[days]
+
+    @cached_property
+    def _wholes(self) -> dict[float, ir.Table]:
+        return {}
+
+    def _siblings(self) -> AsOf:
+        import ibis
+
+        items = self.source.items
+        named = items.select("item_id", subcategory=ibis.coalesce(items["subcategory"], ""))
+        baskets = self._whole(SIBLING_DAYS)["baskets"].as_scalar()
+        return siblings(self._with(self._recent, "subcategory"), self._promotions, named, baskets, self.as_of)
+
+    def baskets_of_hours(self, ahead: int) -> ir.Table:
+        """When the shop sells (`rhythm`), by a clock that is so many seconds ahead of UTC."""
+        return baskets_of_hours(self._recent, self.as_of, ahead)
+
     def _with(self, rows: ir.Table, *levels: str) -> ir.Table:
-        """The rows with category and brand, or one of them, of each one's item."""
+        """The rows with the groups of each one's item at some levels."""
         import ibis
 
         joined = rows.left_join(self.source.items.select("item_id", *levels), "item_id").drop("item_id_right")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_store.arithmetic import at_least, where_known
+from feature_store.arithmetic import at_least, smoothed, where_known
 from feature_store.spec import Column, request
 
 if TYPE_CHECKING:
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 NEVER_DAYS = 400.0
 """Stands for "never" where days are counted: longer than a year, so that it is no real interval."""
+_LEAST_SHARE = 1e-12
+"""Below that of any group that was sold."""
 PRIOR_BASKETS = np.float32(2)
-"""A share is smoothed as if two more baskets without the item had been seen."""
+"""A share is smoothed as if two more baskets had been seen that are as the whole shop's of the last 91 days."""
 
 
 @request(unit="baskets", default=0.0)
@@ -88,18 +90,19 @@ def user_item_quantity(same_item: Occurrences) -> Column:
 
 
 @request(unit="ratio", default=0.0, range=(0.0, 1.0))
-def user_item_basket_share(same_item: Occurrences, any_item: Occurrences) -> Column:
-    """Share of the user's baskets that held the item, smoothed towards 0. Source: recent history."""
-    return same_item.count() / (any_item.count() + PRIOR_BASKETS)
+def user_item_basket_share(same_item: Occurrences, any_item: Occurrences, item_basket_share_91d: Column) -> Column:
+    """Share of the user's baskets that held the item, smoothed as if two more had held it as often as the whole shop's
+    do. Source: recent history, purchases.
+    """
+    return smoothed(same_item.count(), any_item.count(), item_basket_share_91d, PRIOR_BASKETS)
 
 
 @request(unit="ratio", default=0.0, range=(0.0, 1.0))
-def user_item_basket_share_91d(same_item: Occurrences, any_item: Occurrences) -> Column:
-    """Share of the user's baskets of the last 91 days that held the item, smoothed towards 0.
-
-    Source: recent history.
+def user_item_basket_share_91d(same_item: Occurrences, any_item: Occurrences, item_basket_share_91d: Column) -> Column:
+    """Share of the user's baskets of the last 91 days that held the item, smoothed as if two more had held it as often
+    as the whole shop's do. Source: recent history, purchases.
     """
-    return same_item.count(91) / (any_item.count(91) + PRIOR_BASKETS)
+    return smoothed(same_item.count(91), any_item.count(91), item_basket_share_91d, PRIOR_BASKETS)
 
 
 @request(unit="baskets", default=0.0)
@@ -130,12 +133,19 @@ def user_subcategory_due(same_subcategory: Occurrences) -> Column:
 
 
 @request(unit="ratio", default=0.0, range=(0.0, 1.0))
-def user_item_share_of_subcategory(same_item: Occurrences, same_subcategory: Occurrences) -> Column:
-    """How faithful the user is to this item within its subcategory, by baskets decayed with 120 days.
+def user_item_share_of_subcategory(
+    same_item: Occurrences,
+    same_subcategory: Occurrences,
+    item_basket_share_91d: Column,
+    item_subcategory_basket_share_91d: Column,
+) -> Column:
+    """How faithful the user is to this item within its subcategory: share of their baskets with the subcategory, each
+    worth half after 120 days, that held it, smoothed as if two more were as those of the whole shop.
 
-    Source: recent history.
+    Source: recent history, purchases.
     """
-    return same_item.decayed(120) / at_least(same_subcategory.decayed(120), 1e-3)
+    of_shop = item_basket_share_91d / at_least(item_subcategory_basket_share_91d, _LEAST_SHARE)
+    return smoothed(same_item.decayed(120), same_subcategory.decayed(120), of_shop, PRIOR_BASKETS)
 
 
 @request(unit="baskets", default=0.0)
@@ -172,9 +182,11 @@ def user_brand_habit_45d(same_brand: Occurrences) -> Column:
 
 
 @request(unit="ratio", default=0.0, range=(0.0, 1.0))
-def user_brand_basket_share(same_brand: Occurrences, any_item: Occurrences) -> Column:
-    """Share of the user's baskets that held the item's brand, smoothed towards 0. Source: recent history."""
-    return same_brand.count() / (any_item.count() + PRIOR_BASKETS)
+def user_brand_basket_share(same_brand: Occurrences, any_item: Occurrences, brand_basket_share_91d: Column) -> Column:
+    """Share of the user's baskets that held the item's brand, smoothed as if two more had held it as often as the whole
+    shop's do. Source: recent history, purchases.
+    """
+    return smoothed(same_brand.count(), any_item.count(), brand_basket_share_91d, PRIOR_BASKETS)
 
 
 @request(unit="days", default=NEVER_DAYS)
@@ -256,18 +268,20 @@ def user_subcategory_count_in_last_3_baskets(same_subcategory: Occurrences) -> C
 
 
 @request(unit="ratio", default=0.0, range=(0.0, 1.0))
-def user_subcategory_basket_share_91d(same_subcategory: Occurrences, any_item: Occurrences) -> Column:
-    """Share of the user's baskets of the last 91 days that held the item's subcategory, smoothed towards 0.
-
-    Source: recent history.
+def user_subcategory_basket_share_91d(
+    same_subcategory: Occurrences, any_item: Occurrences, item_subcategory_basket_share_91d: Column
+) -> Column:
+    """Share of the user's baskets of the last 91 days that held the item's subcategory, smoothed as if two more had
+    held it as often as the whole shop's do. Source: recent history, purchases.
     """
-    return same_subcategory.count(91) / (any_item.count(91) + PRIOR_BASKETS)
+    return smoothed(same_subcategory.count(91), any_item.count(91), item_subcategory_basket_share_91d, PRIOR_BASKETS)
 
 
 @request(unit="ratio", default=0.0, range=(0.0, 1.0))
-def user_category_basket_share_91d(same_category: Occurrences, any_item: Occurrences) -> Column:
-    """Share of the user's baskets of the last 91 days that held the item's category, smoothed towards 0.
-
-    Source: recent history.
+def user_category_basket_share_91d(
+    same_category: Occurrences, any_item: Occurrences, category_basket_share_91d: Column
+) -> Column:
+    """Share of the user's baskets of the last 91 days that held the item's category, smoothed as if two more had held
+    it as often as the whole shop's do. Source: recent history, purchases.
     """
-    return same_category.count(91) / (any_item.count(91) + PRIOR_BASKETS)
+    return smoothed(same_category.count(91), any_item.count(91), category_basket_share_91d, PRIOR_BASKETS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from feature_store.definitions.item import PRIOR_LINES
 from feature_store.spec import stored
 
 if TYPE_CHECKING:
@@ -43,16 +44,24 @@ def category_spent_per_line_91d(purchases: Purchases) -> Value:
 
 @stored(entity="category", unit="ratio", default=0.0, range=(0.0, 1.0))
 def category_discount_share_28d(purchases: Purchases) -> Value:
-    """Part of the regular price that was taken off in the category in the last 28 days. Source: purchases."""
-    return purchases.discount_share(28)
+    """Part of the regular price that was taken off in the category in the last 28 days, smoothed as if two more lines
+    had been sold with the whole shop's part; 0 where none was. Source: purchases.
+    """
+    return purchases.discount_share(28, PRIOR_LINES)
+
+
+@stored(entity="category", unit="ratio", default=0.0, range=(0.0, 1.0))
+def category_basket_share_91d(purchases: Purchases) -> Value:
+    """Share of the whole shop's baskets of the last 91 days that held the category. Not an estimate: every basket of
+    the shop is counted, and the shares of single users are smoothed towards this. Source: purchases.
+    """
+    return purchases.basket_share(91)
 
 
 @stored(entity="category", unit="ratio", default=0.2, range=(0.0, 1.0))
 def category_repeat_share(pairs: Pairs) -> Value:
-    """Share of buyers of an item of the category who bought that item again, smoothed towards the whole
-    shop's share.
-
-    Source: purchases.
+    """Share of buyers of an item of the category who bought that item again, smoothed as if ten more had been seen who
+    do as the whole shop's buyers of an item do; a fifth where nobody bought one. Source: purchases.
     """
     return pairs.repeat_share(prior_buyers=10)
 

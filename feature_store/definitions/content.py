@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_store.arithmetic import row_dot, where_known
+from feature_store.arithmetic import row_dot, smoothed
+from feature_store.definitions.affinity import PRIOR_BASKETS
 from feature_store.spec import Column, request
 
 if TYPE_CHECKING:
@@ -29,9 +30,16 @@ def content_tag_similarity(
     user_subcategory_habit_45d: Column,
     user_brand_habit_45d: Column,
     any_item: Occurrences,
+    category_basket_share_91d: Column,
+    item_subcategory_basket_share_91d: Column,
+    brand_basket_share_91d: Column,
 ) -> Column:
     """Share of the user's baskets that held the item's category, its subcategory, its brand: the mean of the three,
-    each basket worth half after 45 days. Source: recent history.
+    each basket worth half after 45 days, smoothed as if two more were as those of the whole shop.
+
+    Source: recent history, purchases.
     """
     held = user_category_habit_45d + user_subcategory_habit_45d + user_brand_habit_45d
-    return held / (np.float32(3) * where_known(any_item.decayed(45)))
+    of_shop = category_basket_share_91d + item_subcategory_basket_share_91d + brand_basket_share_91d
+    third = np.float32(1 / 3)
+    return np.minimum(smoothed(third * held, any_item.decayed(45), third * of_shop, PRIOR_BASKETS), np.float32(1))

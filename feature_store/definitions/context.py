@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from feature_store.arithmetic import smoothed
+from feature_store.rhythm import HOUR, MONDAYS, NEAR_HOURS
 from feature_store.spec import Column, request
 
 if TYPE_CHECKING:
@@ -18,25 +20,21 @@ if TYPE_CHECKING:
 
     from feature_store.occurrences import Occurrences
 
-_ONE = np.float32(1)
-_HOUR = 3600
 _DAY = 86_400
-_MONDAYS = 4 * _DAY
-"""The first Monday of 1970 began this many seconds into the year."""
-NEAR_HOURS = 2
-"""An hour is near another when at most this far from it, before or after."""
+PRIOR_BASKETS = np.float32(7)
+"""A share is smoothed as if seven more baskets had been seen, as many as the week has days, at the shop's times."""
 
 
 @request(unit="hours", default=0.0, range=(0.0, 23.0))
 def context_hour(clock: NDArray[np.int64]) -> Column:
     """The hour on the shop's clock, 0 to 23. Source: request."""
-    return (clock % _DAY // _HOUR).astype(np.float32)
+    return (clock % _DAY // HOUR).astype(np.float32)
 
 
 @request(unit="days", default=0.0, range=(0.0, 6.0))
 def context_weekday(clock: NDArray[np.int64]) -> Column:
     """The day of the week on the shop's clock, 0 for Monday to 6. Source: request."""
-    return ((clock - _MONDAYS) // _DAY % 7).astype(np.float32)
+    return ((clock - MONDAYS) // _DAY % 7).astype(np.float32)
 
 
 @request(unit="code", default=0.0)
@@ -52,17 +50,18 @@ def context_device(device: NDArray[np.int32]) -> Column:
 
 
 @request(unit="ratio", default=1 / 7, range=(0.0, 1.0))
-def user_weekday_basket_share(any_item: Occurrences, clock: NDArray[np.int64]) -> Column:
-    """Share of the user's baskets on this day of the week, smoothed as if each day had had one more.
-
-    Source: recent history.
+def user_weekday_basket_share(any_item: Occurrences, clock: NDArray[np.int64], shop_weekday_share: Column) -> Column:
+    """Share of the user's baskets on this day of the week, smoothed as if seven more had fallen on it as often as the
+    whole shop's of the last 91 days did; a seventh in a shop without any. Source: recent history, purchases.
     """
-    return (any_item.count_on_weekday(clock) + _ONE) / (any_item.count() + np.float32(7))
+    return smoothed(any_item.count_on_weekday(clock), any_item.count(), shop_weekday_share, PRIOR_BASKETS)
 
 
 @request(unit="ratio", default=1 / 6, range=(0.0, 1.0))
-def user_hour_basket_share(any_item: Occurrences, clock: NDArray[np.int64]) -> Column:
-    """Share of the user's baskets within two hours of this time of the day, smoothed as if each sixth of the day had
-    had one more. Source: recent history.
+def user_hour_basket_share(any_item: Occurrences, clock: NDArray[np.int64], shop_hour_share: Column) -> Column:
+    """Share of the user's baskets within two hours of this time of the day, smoothed as if seven more had fallen into
+    them as often as the whole shop's of the last 91 days did, to the hour; a sixth in a shop without any.
+
+    Source: recent history, purchases.
     """
-    return (any_item.count_near_hour(clock, NEAR_HOURS) + _ONE) / (any_item.count() + np.float32(24 / (2 * NEAR_HOURS)))
+    return smoothed(any_item.count_near_hour(clock, NEAR_HOURS), any_item.count(), shop_hour_share, PRIOR_BASKETS)

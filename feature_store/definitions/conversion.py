@@ -25,24 +25,24 @@ def item_looker_count_28d(looks: Looks) -> Value:
 
 @stored(entity="item", unit="ratio", default=0.0, range=(0.0, 1.0))
 def item_view_to_cart_rate_28d(looks: Looks) -> Value:
-    """Share of the users who looked at the item in the last 28 days who put it into the cart then, smoothed towards
-    the shop's own share; 0 where nobody looked. Source: events.
+    """Share of the users who looked at the item in the last 28 days who put it into the cart then, smoothed as
+    if 20 more had done as the whole shop's do; 0 where nobody looked. Source: events.
     """
     return looks.share("carted", "looked", PRIOR_USERS)
 
 
 @stored(entity="item", unit="ratio", default=0.0, range=(0.0, 1.0))
 def item_cart_to_purchase_rate_28d(looks: Looks) -> Value:
-    """Share of the users who put the item into the cart in the last 28 days who bought it then, smoothed towards the
-    shop's own share; 0 where nobody did. Source: events.
+    """Share of the users who put the item into the cart in the last 28 days who bought it then, smoothed as if 20
+    more had done as the whole shop's do; 0 where nobody did. Source: events.
     """
     return looks.share("bought", "carted", PRIOR_USERS)
 
 
 @stored(entity="item", unit="ratio", default=0.0, range=(0.0, 1.0))
 def item_view_to_purchase_rate_28d(looks: Looks) -> Value:
-    """Share of the users who looked at the item in the last 28 days who bought it then, smoothed towards the shop's own
-    share; 0 where nobody looked. Source: events.
+    """Share of the users who looked at the item in the last 28 days who bought it then, smoothed as if 20 more had
+    done as the whole shop's do; 0 where nobody looked. Source: events.
     """
     return looks.share("bought", "looked", PRIOR_USERS)
 
@@ -50,6 +50,6 @@ def item_view_to_purchase_rate_28d(looks: Looks) -> Value:
 @stored(entity="category", unit="ratio", default=0.0, range=(0.0, 1.0))
 def category_view_to_purchase_rate_28d(looks: Looks) -> Value:
     """Share of the users who looked at an item of the category in the last 28 days who bought that item then, over all
-    its items, smoothed towards the shop's own share; 0 where nobody looked. Source: events.
+    its items, smoothed as if 20 more had done as the whole shop's do; 0 where nobody looked. Source: events.
     """
     return looks.share("bought", "looked", PRIOR_USERS)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from feature_store.arithmetic import at_least, where_known
+from feature_store.arithmetic import at_least, smoothed, where_known
 from feature_store.spec import Column, request
 
 _ONE = np.float32(1)
+_PRIOR_LINES = np.float32(10)
+"""As many lines as it takes until a category's own month weighs as much as the shop's quarter."""
+_LEAST_SHARE = 1e-12
+"""Below that of any category that was sold."""
 
 
 @request(unit="ratio", default=1.0)
@@ -37,10 +41,18 @@ def item_lines_per_buyer(item_line_count: Column, item_buyer_count: Column) -> C
     return item_line_count / where_known(item_buyer_count)
 
 
-@request(unit="ratio", default=0.0)
-def item_share_of_category_28d(item_line_count_28d: Column, category_line_count_28d: Column) -> Column:
-    """The item's part of its category's sales in the last 28 days. Source: purchases."""
-    return item_line_count_28d / at_least(category_line_count_28d, 1)
+@request(unit="ratio", default=0.0, range=(0.0, 1.0))
+def item_share_of_category_28d(
+    item_line_count_28d: Column,
+    category_line_count_28d: Column,
+    item_basket_share_91d: Column,
+    category_basket_share_91d: Column,
+) -> Column:
+    """The item's part of its category's lines in the last 28 days, smoothed as if ten more had been the item's as often
+    as the whole shop's baskets of the last 91 days with the category held it. Source: purchases.
+    """
+    of_shop = item_basket_share_91d / at_least(category_basket_share_91d, _LEAST_SHARE)
+    return smoothed(item_line_count_28d, category_line_count_28d, of_shop, _PRIOR_LINES)
 
 
 @request(unit="ratio", default=1.0)
@@ -63,7 +75,7 @@ def category_price_ratio(item_price: Column, category_spent_per_line_91d: Column
 
 @request(unit="ratio", default=0.0, range=(-1.0, 1.0))
 def item_discount_now(item_discount_share_7d: Column, item_discount_share_91d: Column) -> Column:
-    """Discount of the last week beyond the usual one; above 0 it is on offer. Source: purchases."""
+    """Discount of the last week beyond the usual one, both smoothed; above 0 it is on offer. Source: purchases."""
     return item_discount_share_7d - item_discount_share_91d
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from feature_store.repeats import Gaps, Pairs
     from feature_store.tables import Prices, Promotions, Purchases, Value
 
+PRIOR_LINES = 2
+"""A discount is smoothed as if two more lines had been sold: few, for the shop sets it, and one line tells much."""
+
 
 @stored(entity="item", unit="users", default=0.0)
 def item_buyer_count_7d(pairs: Pairs) -> Value:
@@ -71,14 +74,26 @@ def item_pieces_per_line(pairs: Pairs) -> Value:
 
 @stored(entity="item", unit="ratio", default=0.0, range=(0.0, 1.0))
 def item_discount_share_7d(purchases: Purchases) -> Value:
-    """Part of the regular price that was taken off in the last 7 days. Source: purchases."""
-    return purchases.discount_share(7)
+    """Part of the regular price that was taken off in the last 7 days, smoothed as if two more lines had been sold with
+    the whole shop's part; 0 where none was. Source: purchases.
+    """
+    return purchases.discount_share(7, PRIOR_LINES)
 
 
 @stored(entity="item", unit="ratio", default=0.0, range=(0.0, 1.0))
 def item_discount_share_91d(purchases: Purchases) -> Value:
-    """Part of the regular price that was taken off in the last 91 days. Source: purchases."""
-    return purchases.discount_share(91)
+    """Part of the regular price that was taken off in the last 91 days, smoothed as if two more lines had been sold
+    with the whole shop's part; 0 where none was. Source: purchases.
+    """
+    return purchases.discount_share(91, PRIOR_LINES)
+
+
+@stored(entity="item", unit="ratio", default=0.0, range=(0.0, 1.0))
+def item_basket_share_91d(purchases: Purchases) -> Value:
+    """Share of the whole shop's baskets of the last 91 days that held the item. Not an estimate: every basket of the
+    shop is counted, and the shares of single users are smoothed towards this. Source: purchases.
+    """
+    return purchases.basket_share(91)
 
 
 @stored(entity="item", unit="days", default=400.0)
@@ -127,23 +142,23 @@ def item_price_change_count_28d(prices: Prices) -> Value:
 
 @stored(entity="item", unit="ratio", default=0.0)
 def item_advertised_next_7d(promotions: Promotions) -> Value:
-    """How much the shop will advertise the item in the coming week: 1 is everywhere and every day.
-
-    Source: promotions.
+    """How much the shop will advertise the item in the coming week: 1 is everywhere and every day. Not an estimate: the
+    shop's own plan says so. Source: promotions.
     """
     return promotions.coming("advertised", 7)
 
 
 @stored(entity="item", unit="ratio", default=0.0)
 def item_displayed_next_7d(promotions: Promotions) -> Value:
-    """How much of the shop will give the item a better place in the coming week: 1 is everywhere and every day.
-
-    Source: promotions.
+    """How much of the shop will give the item a better place in the coming week: 1 is everywhere and every day. Not an
+    estimate: the shop's own plan says so. Source: promotions.
     """
     return promotions.coming("displayed", 7)
 
 
 @stored(entity="item", unit="ratio", default=0.0)
 def item_advertised_182d(promotions: Promotions) -> Value:
-    """How much the shop advertised the item in the last half year: what is usual. Source: promotions."""
+    """How much the shop advertised the item in the last half year: what is usual. Not an estimate: the shop's own plan
+    says so. Source: promotions.
+    """
     return promotions.past("advertised", 182)

@@ -19,15 +19,15 @@ PRIOR_LINES = 20
 
 @stored(entity="item", unit="ratio", default=0.0, range=(0.0, 1.0))
 def item_refund_rate_90d(returns: Returns) -> Value:
-    """Share of the item's lines of the last 90 days, bought or given back, that were given back, smoothed towards the
-    shop's share; 0 where there was no line. Source: purchases and refunds.
+    """Share of the item's lines of the last 90 days, bought or given back, that were given back, smoothed as if 20 more
+    had been as in the whole shop; 0 where there was no line. Source: purchases and refunds.
     """
     return returns.rate(PRIOR_LINES)
 
 
 @stored(entity="user", unit="ratio", default=0.0, range=(0.0, 1.0))
 def user_refund_rate_90d(returns: Returns) -> Value:
-    """Share of the user's lines of the last 90 days, bought or given back, that were given back, smoothed towards the
-    shop's share; 0 where there was no line. Source: purchases and refunds.
+    """Share of the user's lines of the last 90 days, bought or given back, that were given back, smoothed as if 20 more
+    had been as in the whole shop; 0 where there was no line. Source: purchases and refunds.
     """
     return returns.rate(PRIOR_LINES)

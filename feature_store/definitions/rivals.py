@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_store.arithmetic import at_least
+from feature_store.arithmetic import smoothed
 from feature_store.spec import Column, request
 
 if TYPE_CHECKING:
     from feature_store.occurrences import Occurrences
 
 HALF_LIFE_DAYS = 120
+PRIOR_LINES = np.float32(2)
+"""A share is smoothed as if two more lines had been bought that are as the whole shop's of the last 91 days."""
 
 
 def _of_others(same_subcategory: Occurrences, same_item: Occurrences, promoted: Column) -> Column:
@@ -32,12 +34,14 @@ def user_rivals_advertised(
 
 
 @request(unit="ratio", default=0.0)
-def user_rivals_advertised_share(user_rivals_advertised: Column, same_subcategory: Occurrences) -> Column:
-    """How much of what the user buys in the subcategory is another item that is advertised in the coming week.
-
-    Source: recent history, promotions.
+def user_rivals_advertised_share(
+    user_rivals_advertised: Column, same_subcategory: Occurrences, item_rivals_advertised_share_91d: Column
+) -> Column:
+    """How much of what the user buys in the subcategory is another item that is advertised in the coming week, smoothed
+    as if two more lines were as those of the whole shop. Source: recent history, purchases, promotions.
     """
-    return user_rivals_advertised / at_least(same_subcategory.decayed_lines(HALF_LIFE_DAYS), 1e-3)
+    lines = same_subcategory.decayed_lines(HALF_LIFE_DAYS)
+    return smoothed(user_rivals_advertised, lines, item_rivals_advertised_share_91d, PRIOR_LINES)
 
 
 @request(unit="ratio", default=0.0)
@@ -60,12 +64,14 @@ def user_rivals_displayed(
 
 
 @request(unit="ratio", default=0.0)
-def user_rivals_displayed_share(user_rivals_displayed: Column, same_subcategory: Occurrences) -> Column:
-    """How much of what the user buys in the subcategory is another item with a better place in the coming week.
-
-    Source: recent history, promotions.
+def user_rivals_displayed_share(
+    user_rivals_displayed: Column, same_subcategory: Occurrences, item_rivals_displayed_share_91d: Column
+) -> Column:
+    """How much of what the user buys in the subcategory is another item with a better place in the coming week,
+    smoothed as if two more lines were as those of the whole shop. Source: recent history, purchases, promotions.
     """
-    return user_rivals_displayed / at_least(same_subcategory.decayed_lines(HALF_LIFE_DAYS), 1e-3)
+    lines = same_subcategory.decayed_lines(HALF_LIFE_DAYS)
+    return smoothed(user_rivals_displayed, lines, item_rivals_displayed_share_91d, PRIOR_LINES)
 
 
 @request(unit="ratio", default=0.0)

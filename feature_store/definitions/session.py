@@ -77,7 +77,10 @@ def session_brand_event_count(session: Session) -> Column:
 
 @request(unit="ratio", default=0.0, range=(0.0, 1.0))
 def session_last_category_same(session: Session) -> Column:
-    """1 where the visit's last event had the item's category, otherwise 0. Source: recent history."""
+    """1 where the visit's last event had the item's category, otherwise 0. Not an estimate: a fact of this visit.
+
+    Source: recent history.
+    """
     return session.last_is("category")
 
 

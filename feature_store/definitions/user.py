@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from feature_store.definitions.item import PRIOR_LINES
 from feature_store.spec import stored
 
 if TYPE_CHECKING:
     from feature_store.repeats import Pairs
     from feature_store.tables import Purchases, Value
+
+VARIETY_LINES = 10
+"""Of fewer lines nearly all are different, whatever the user's way: the shop's variety weighs as much as ten."""
 
 
 @stored(entity="user", unit="baskets", default=0.0)
@@ -55,8 +59,10 @@ def user_spent_per_line_91d(purchases: Purchases) -> Value:
 
 @stored(entity="user", unit="ratio", default=0.0, range=(0.0, 1.0))
 def user_discount_share_91d(purchases: Purchases) -> Value:
-    """Part of the regular price that was taken off for the user in the last 91 days. Source: purchases."""
-    return purchases.discount_share(91)
+    """Part of the regular price that was taken off for the user in the last 91 days, smoothed as if two more lines had
+    been bought with the whole shop's part; 0 where none was. Source: purchases.
+    """
+    return purchases.discount_share(91, PRIOR_LINES)
 
 
 @stored(entity="user", unit="items", default=0.0)
@@ -67,8 +73,10 @@ def user_item_count_91d(purchases: Purchases) -> Value:
 
 @stored(entity="user", unit="ratio", default=1.0, range=(0.0, 1.0))
 def user_variety_91d(purchases: Purchases) -> Value:
-    """Different items per line in the last 91 days: 1 never buys the same twice. Source: purchases."""
-    return purchases.items(91) / purchases.lines(91).nullif(0)
+    """Different items per line in the last 91 days: 1 never buys the same twice. Smoothed as if ten more lines had been
+    bought, as different as those of a user of the whole shop are; 1 where none was. Source: purchases.
+    """
+    return purchases.variety(91, VARIETY_LINES)
 
 
 @stored(entity="user", unit="days", default=400.0)

@@ -18,6 +18,7 @@ from feature_store.catalog import Catalog
 from feature_store.errors import FeatureSetMismatchError
 from feature_store.matrix import ItemSide
 from feature_store.registry import feature_set_id
+from feature_store.rhythm import Rhythm
 from feature_store.schema import LEVELS
 from pipeline.atomic import sweep, write_text
 from pipeline.errors import RecallMismatchError, ReleaseError
@@ -232,11 +233,12 @@ def _read_arrays(folder: Path) -> dict[str, NDArray[Any]]:
 
 
 def save_items(folder: Path, side: ItemSide) -> None:
-    """The catalog, the item and category vectors, and what the items' texts say."""
+    """The catalog, the item and category vectors, what the items' texts say, and when the shop sells."""
     catalog = side.catalog
     save_arrays(folder, {"keys": catalog.keys, "ids": catalog.ids, "titles": catalog.titles, "matrix": side.items})
     save_arrays(folder, {"categories": side.categories, "available": catalog.available})
     save_arrays(folder, {"brands": side.brands, "text": side.text})
+    save_arrays(folder, {"weekday_shares": side.rhythm.weekdays, "hour_shares": side.rhythm.hours})
     for level in LEVELS:
         save_arrays(folder, {f"{level}_group": catalog.groups[level], f"{level}_names": catalog.names[level]})
 
@@ -252,7 +254,8 @@ def load_items(folder: Path) -> ItemSide:
         {level: arrays[f"{level}_names"] for level in LEVELS},
         arrays.get("available", np.ones(len(arrays["keys"]), bool)),
     )
-    return ItemSide(catalog, arrays["matrix"], arrays["categories"], arrays["brands"], arrays["text"])
+    rhythm = Rhythm(arrays["weekday_shares"], arrays["hour_shares"])
+    return ItemSide(catalog, arrays["matrix"], arrays["categories"], arrays["brands"], arrays["text"], rhythm)
 
 
 def current(releases: Path) -> str | None:

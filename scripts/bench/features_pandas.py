@@ -27,7 +27,8 @@ def days(duration: pd.Series) -> pd.Series:
 
 users = read("users", ["user_id"], ["created_at", "active"])
 users = users[(users["created_at"] < END) & (users["active"] != 0)]
-items = read("items", ["item_id"], ["category", "brand", "stock", "created_at"]).fillna({"category": "", "brand": ""})
+items = read("items", ["item_id"], ["category", "subcategory", "brand", "stock", "created_at"])
+items = items.fillna({"category": "", "subcategory": "", "brand": ""})
 prices = read("prices", ["item_id", "valid_from"], ["price"])
 prices = prices[prices["valid_from"] < END]
 promotions = read("promotions", ["item_id", "kind", "valid_from"], ["valid_to", "reach"])
@@ -37,9 +38,10 @@ events = read(
 )
 events = events[events["time"] < END].drop(columns=["event_id", "updated_at"])
 events["time"] = events["time"].dt.floor("s")
-events = events.merge(items[["item_id", "category", "brand"]], on="item_id", how="left")
-events = events.fillna({"category": "", "brand": ""})
-events = events.astype(dict.fromkeys(["user_id", "item_id", "basket_id", "category", "brand"], "category"))
+groups = ["category", "subcategory", "brand"]
+events = events.merge(items[["item_id", *groups]], on="item_id", how="left")
+events = events.fillna(dict.fromkeys(groups, ""))
+events = events.astype(dict.fromkeys(["user_id", "item_id", "basket_id", *groups], "category"))
 purchases = events[events["kind"] == "purchase"]
 
 
@@ -63,9 +65,21 @@ def spent(key: str, last_days: int) -> pd.Series:
     return recent(last_days).groupby(key)["value"].sum()
 
 
-def discount_share(key: str, last_days: int) -> pd.Series:
+def discount_share(key: str, last_days: int, prior: int = 2) -> pd.Series:
+    whole = recent(last_days)[["value", "discount"]].sum()
+    shop = whole["discount"] / whole.sum()
     discount = recent(last_days).groupby(key)["discount"].sum()
-    return discount / (spent(key, last_days) + discount)
+    share, count = discount / (spent(key, last_days) + discount), lines(key, last_days)
+    return (share * count + prior * shop) / (count + prior)
+
+
+def basket_share(key: str, last_days: int) -> pd.Series:
+    return distinct("basket_id", key, last_days) / recent(last_days)["basket_id"].nunique()
+
+
+def variety(last_days: int, prior: int = 10) -> pd.Series:
+    items_of_user, count = distinct("item_id", "user_id", last_days), lines("user_id", last_days)
+    return (items_of_user + prior * items_of_user.sum() / count.sum()) / (count + prior)
 
 
 # What was bought again, and when: purchases of one moment are one.
@@ -83,12 +97,14 @@ def repeat_share(key: str, prior: int = 10) -> pd.Series:
     return (again.sum() + prior * pairs["again"].mean()) / (again.size() + prior)
 
 
-def taste(group: str) -> tuple[pd.Series, pd.Series]:
-    """Entropy of the user's lines over groups, and the share of the largest."""
+def taste(group: str, prior: int = 5) -> tuple[pd.Series, pd.Series]:
+    """Entropy of the user's lines over groups, and the share of the largest, smoothed."""
     known = recent(91)[recent(91)[group] != ""]
     count = known.groupby(["user_id", group]).size()
-    share = count / count.groupby("user_id").transform("sum")
-    return -(share * np.log(share)).groupby("user_id").sum().round(6), share.groupby("user_id").max()
+    total = count.groupby("user_id").transform("sum")
+    shop = count.groupby(group).transform("sum") / len(known)
+    share, smoothed = count / total, (count + prior * shop) / (total + prior)
+    return -(share * np.log(share)).groupby("user_id").sum().round(6), smoothed.groupby("user_id").max()
 
 
 # What was given back, of the lines bought or given back.
@@ -136,6 +152,15 @@ def promoted(kind: str, start: dt.datetime, stop: dt.datetime) -> pd.Series:
     return reached.groupby(of_kind["item_id"]).sum()
 
 
+def rivals(kind: str) -> pd.Series:
+    """Of the lines of the item's subcategory what others are, times how much they are promoted."""
+    of_item = items.set_index("item_id")
+    sold = lines("item_id", 91).reindex(of_item.index).fillna(0)
+    reached = sold * promoted(kind, END, END + 7 * DAY).reindex(of_item.index).fillna(0)
+    in_all = reached.groupby(of_item["subcategory"]).transform("sum")
+    return (in_all - reached) / sold.groupby(of_item["subcategory"]).transform("sum")
+
+
 purchases_of_user, purchases_of_item = purchases.groupby("user_id"), purchases.groupby("item_id")
 price_rank = ((shelf.rank(method="min") - 1) / (shelf.transform("size") - 1)).fillna(0.0)  # alone: the cheapest
 gaps = {key: moments.groupby(key)["gap"] for key in ("item_id", "category")}
@@ -153,7 +178,7 @@ features = {
         "user_spent_per_line_91d": spent("user_id", 91) / lines("user_id", 91),
         "user_discount_share_91d": discount_share("user_id", 91),
         "user_item_count_91d": distinct("item_id", "user_id", 91),
-        "user_variety_91d": distinct("item_id", "user_id", 91) / lines("user_id", 91),
+        "user_variety_91d": variety(91),
         "user_days_since_last_basket": days(END - purchases_of_user["time"].max()),
         "user_days_since_first_basket": days(END - purchases_of_user["time"].min()),
         "user_category_entropy_91d": category_entropy,
@@ -175,6 +200,7 @@ features = {
         "item_pieces_per_line": purchases_of_item["quantity"].mean(),
         "item_discount_share_7d": discount_share("item_id", 7),
         "item_discount_share_91d": discount_share("item_id", 91),
+        "item_basket_share_91d": basket_share("item_id", 91),
         "item_days_since_last_sale": days(END - purchases_of_item["time"].max()),
         "item_days_since_first_sale": days(END - purchases_of_item["time"].min()),
         "item_repeat_share": repeat_share("item_id"),
@@ -189,6 +215,11 @@ features = {
         "item_advertised_182d": promoted("advertised", END - 182 * DAY, END),
         "item_days_listed": days(END - items.set_index("item_id")["created_at"].dt.floor("s")),
         "item_stock": items.set_index("item_id")["stock"].clip(lower=0),
+        "item_subcategory_basket_share_91d": items.set_index("item_id")["subcategory"].map(
+            basket_share("subcategory", 91)
+        ),
+        "item_rivals_advertised_share_91d": rivals("advertised"),
+        "item_rivals_displayed_share_91d": rivals("displayed"),
         "item_refund_rate_90d": refund_rate("item_id"),
         "item_looker_count_28d": did.groupby("item_id")["looked"].sum(),
         "item_view_to_cart_rate_28d": rate("item_id", "carted", "looked"),
@@ -202,6 +233,7 @@ features = {
         "category_item_count_28d": distinct("item_id", "category", 28),
         "category_spent_per_line_91d": spent("category", 91) / lines("category", 91),
         "category_discount_share_28d": discount_share("category", 28),
+        "category_basket_share_91d": basket_share("category", 91),
         "category_repeat_share": repeat_share("category"),
         "category_mean_gap_days": gaps["category"].mean(),
         "category_median_gap_days": gaps["category"].median(),
@@ -213,6 +245,7 @@ features = {
         "brand_item_count_91d": distinct("item_id", "brand", 91),
         "brand_spent_per_line_91d": spent("brand", 91) / lines("brand", 91),
         "brand_discount_share_28d": discount_share("brand", 28),
+        "brand_basket_share_91d": basket_share("brand", 91),
         "brand_repeat_share": repeat_share("brand"),
     },
 }

@@ -29,11 +29,6 @@ def lines(days: int) -> pl.Expr:
     return last(days).sum()
 
 
-def discount_share(days: int) -> pl.Expr:
-    discount = of("discount", days).sum()
-    return discount / (of("value", days).sum() + discount)
-
-
 def in_days(duration: pl.Expr) -> pl.Expr:
     return duration.dt.total_seconds() / 86400
 
@@ -44,8 +39,8 @@ def smoothed(what: pl.Expr, shop: float, prior: int) -> pl.Expr:
 
 
 users = read("users", "user_id").filter(pl.col("created_at") < END, pl.col("active").fill_null(1) != 0).collect()
-items = read("items", "item_id").with_columns(pl.col("category", "brand").fill_null("")).collect()
-groups = items.select("item_id", "category", "brand")
+items = read("items", "item_id").with_columns(pl.col("category", "subcategory", "brand").fill_null("")).collect()
+groups = items.select("item_id", "category", "subcategory", "brand")
 events = (
     read("events", "event_id")
     .filter(pl.col("time") < END)
@@ -53,11 +48,32 @@ events = (
         "kind", "user_id", "item_id", "basket_id", "quantity", "value", "discount", pl.col("time").dt.truncate("1s")
     )
     .join(groups.lazy(), on="item_id", how="left")
-    .with_columns(pl.col("category", "brand").fill_null(""))
-    .with_columns(pl.col("user_id", "item_id", "basket_id", "category", "brand").cast(pl.Categorical))
+    .with_columns(pl.col("category", "subcategory", "brand").fill_null(""))
+    .with_columns(pl.col("user_id", "item_id", "basket_id", "category", "subcategory", "brand").cast(pl.Categorical))
     .collect()
 )
 purchases = events.filter(pl.col("kind") == "purchase")
+
+
+def discount_share(days: int, prior: int = 2) -> pl.Expr:
+    whole = purchases.filter(last(days)).select(pl.col("value", "discount").sum())
+    shop = whole["discount"][0] / (whole["value"][0] + whole["discount"][0])
+    discount = of("discount", days).sum()
+    share = discount / (of("value", days).sum() + discount)
+    return (share * lines(days) + prior * shop) / (lines(days) + prior)
+
+
+def basket_share(days: int) -> pl.Expr:
+    return of("basket_id", days).n_unique() / purchases.filter(last(days))["basket_id"].n_unique()
+
+
+def variety(days: int, prior: int = 10) -> pl.Expr:
+    """None for a user without a line."""
+    whole = purchases.filter(last(days))
+    shop = whole.select("user_id", "item_id").n_unique() / whole.height
+    smooth = (of("item_id", days).n_unique() + prior * shop) / (lines(days) + prior)
+    return pl.when(lines(days) > 0).then(smooth)
+
 
 # What was bought again, and when: purchases of one moment are one.
 same_pair = (pl.col("user_id") == pl.col("user_id").shift()) & (pl.col("item_id") == pl.col("item_id").shift())
@@ -82,12 +98,19 @@ def gaps(key: str, name: str) -> pl.DataFrame:
 
 
 def taste(group: str) -> pl.DataFrame:
-    """Entropy of the user's lines over groups, and the share of the largest."""
+    """Entropy of the user's lines over groups, and the share of the largest, smoothed."""
     counted = purchases.filter(last(91), pl.col(group) != "").group_by("user_id", group).len()
-    share = pl.col("len") / pl.col("len").sum()
-    return counted.group_by("user_id").agg(
-        share.entropy().round(6).alias(f"user_{group}_entropy_91d"),
-        share.max().alias(f"user_top_{group}_share_91d"),
+    shop = (pl.col("len").sum().over(group) / pl.col("len").sum()).alias("shop")
+    share, prior = pl.col("len") / pl.col("len").sum(), 5
+    return (
+        counted.with_columns(shop)
+        .group_by("user_id")
+        .agg(
+            share.entropy().round(6).alias(f"user_{group}_entropy_91d"),
+            ((pl.col("len") + prior * pl.col("shop")).max() / (pl.col("len").sum() + prior)).alias(
+                f"user_top_{group}_share_91d"
+            ),
+        )
     )
 
 
@@ -150,6 +173,31 @@ price_ranks = price_list.join(groups, on="item_id").select(
     "item_id",
     item_price_rank_in_category=((rank - 1) / (pl.len() - 1)).over("category").fill_nan(0.0),  # alone: the cheapest
 )
+sold = purchases.group_by("item_id").agg(lines=lines(91)).with_columns(pl.col("item_id").cast(pl.String))
+coming = promotions.group_by("item_id").agg(
+    advertised=promoted("advertised", END, END + 7 * DAY), displayed=promoted("displayed", END, END + 7 * DAY)
+)
+reached = pl.col("advertised", "displayed") * pl.col("lines")
+siblings = (
+    groups.select("item_id", "subcategory")
+    .join(sold, on="item_id", how="left")
+    .join(coming, on="item_id", how="left")
+    .with_columns(pl.col("lines", "advertised", "displayed").fill_null(0))
+    .with_columns((reached.sum().over("subcategory") - reached) / pl.col("lines").sum().over("subcategory"))
+    .join(
+        purchases.group_by(pl.col("subcategory").cast(pl.String)).agg(
+            item_subcategory_basket_share_91d=basket_share(91)
+        ),
+        on="subcategory",
+        how="left",
+    )
+    .select(
+        "item_id",
+        "item_subcategory_basket_share_91d",
+        item_rivals_advertised_share_91d="advertised",
+        item_rivals_displayed_share_91d="displayed",
+    )
+)
 user_features = [
     purchases.group_by("user_id").agg(
         user_basket_count_7d=of("basket_id", 7).n_unique(),
@@ -161,7 +209,7 @@ user_features = [
         user_spent_per_line_91d=of("value", 91).sum() / lines(91),
         user_discount_share_91d=discount_share(91),
         user_item_count_91d=of("item_id", 91).n_unique(),
-        user_variety_91d=of("item_id", 91).n_unique() / lines(91),
+        user_variety_91d=variety(91),
         user_days_since_last_basket=in_days(END - pl.col("time").max()),
         user_days_since_first_basket=in_days(END - pl.col("time").min()),
     ),
@@ -183,6 +231,7 @@ item_features = [
         item_pieces_per_line=pl.col("quantity").mean(),
         item_discount_share_7d=discount_share(7),
         item_discount_share_91d=discount_share(91),
+        item_basket_share_91d=basket_share(91),
         item_days_since_last_sale=in_days(END - pl.col("time").max()),
         item_days_since_first_sale=in_days(END - pl.col("time").min()),
     ),
@@ -190,6 +239,7 @@ item_features = [
     gaps("item_id", "item"),
     price_list,
     price_ranks,
+    siblings,
     promotions.group_by("item_id").agg(
         item_advertised_next_7d=promoted("advertised", END, END + 7 * DAY),
         item_displayed_next_7d=promoted("displayed", END, END + 7 * DAY),
@@ -216,6 +266,7 @@ category_features = [
         category_item_count_28d=of("item_id", 28).n_unique(),
         category_spent_per_line_91d=of("value", 91).sum() / lines(91),
         category_discount_share_28d=discount_share(28),
+        category_basket_share_91d=basket_share(91),
     ),
     repeats("category", "category_repeat_share"),
     gaps("category", "category"),
@@ -228,6 +279,7 @@ brand_features = [
         brand_item_count_91d=of("item_id", 91).n_unique(),
         brand_spent_per_line_91d=of("value", 91).sum() / lines(91),
         brand_discount_share_28d=discount_share(28),
+        brand_basket_share_91d=basket_share(91),
     ),
     repeats("brand", "brand_repeat_share"),
 ]

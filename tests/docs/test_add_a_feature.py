@@ -23,7 +23,7 @@ GUIDE = (REPOSITORY / "docs" / "add-a-feature.md").read_text(encoding="utf-8")
 PUT = re.findall(r"Put this into `(definitions/\w+\.py)`:\n\n```python\n(.*?)```", GUIDE, flags=re.DOTALL)
 """(file, what is put into it)"""
 BLOCKS = [block for _, block in PUT]
-ADDED = {"item_spent_14d", "item_spent_share_of_price_14d"}
+ADDED = {"item_spent_14d", "item_spent_over_price_14d"}
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_stored_and_a_request_feature_of_the_guide(added, tmp_path) -> None:
     assert side.items[side.catalog.rows_of_ids(["milk"])[0], at] == 6
     rows = Rows(np.zeros(1, np.int32), side.catalog.rows_of_ids(["milk"]))
     asking = UserSide(snapshot.user_values[:1], history.of(0), np.array([NOW]))
-    assert assemble(["item_spent_share_of_price_14d"], registry(), side, asking, rows).tolist() == [[3.0]]
+    assert assemble(["item_spent_over_price_14d"], registry(), side, asking, rows).tolist() == [[3.0]]
 
 
 def sources(folder: Path) -> dict[str, bytes]:

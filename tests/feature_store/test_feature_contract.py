@@ -43,6 +43,9 @@ MOMENTARY = ("session", "context", "content")
 """What a request feature is about when it is about none of the entities."""
 POOL = 2000
 SHIFT = dt.timedelta(weeks=3)
+SHARE = re.compile(r"_(share|rate|variety)(_|$)")
+SMOOTHED = re.compile(r"[Ss]moothed as if (two|five|seven|ten|20) more .*\bshop\b")
+NO_ESTIMATE = re.compile(r"Not an estimate: [^.]{20}")
 SIZES = (1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 65, 127, 129, 500, 1000, 1999)
 """Around the widths of vector instructions, whose last rows take another path."""
 
@@ -157,6 +160,10 @@ def moment_input(world: World, name: str) -> np.ndarray | Session:
         return read_only(tastes(users.history, users.asked_at, world.items.text)[rows.user])
     if name == "asked_at":
         return read_only(users.asked_at[rows.user].astype(np.float64))
+    if name.startswith("shop_"):
+        rhythm = world.items.rhythm
+        shares = rhythm.on_weekday(context.clock) if "weekday" in name else rhythm.near_hour(context.clock)
+        return read_only(shares[rows.user])
     return read_only(getattr(context, name)[rows.user])
 
 
@@ -196,6 +203,14 @@ def test_it_says_what_it_means_in_what_unit_and_where_it_comes_from(name: str) -
     feature = FEATURES[name]
     assert re.search(r"\bSource: [^.]+\.$", feature.description.strip())
     assert feature.unit.strip()
+
+
+def test_a_share_is_smoothed_towards_the_shops_or_says_why_it_is_no_estimate(name: str) -> None:
+    """Of a few observations nearly every share is 0 or 1, which says how few there were, and little else."""
+    feature = FEATURES[name]
+    if SHARE.search(name) or (feature.unit, feature.range) == ("ratio", (0.0, 1.0)):
+        meaning = " ".join(feature.description.split())
+        assert SMOOTHED.search(meaning) or NO_ESTIMATE.search(meaning)
 
 
 def test_its_name_is_of_the_pattern_and_begins_with_its_entity(name: str) -> None:
@@ -277,9 +292,9 @@ def test_the_order_of_rows_does_not_matter(name: str, worlds: list[World]) -> No
 def test_where_nothing_is_known_it_is_its_default(name: str, real: World, snapshot) -> None:
     """A user who never did anything and an item that nobody ever bought, of which no source knows anything.
 
-    That it is listed, and since when, is known of every item.
+    That it is listed, and since when, is known of every item; and when everybody comes, of the shop.
     """
-    if name == "item_days_listed":
+    if name in ("item_days_listed", "user_weekday_basket_share", "user_hour_basket_share"):
         return
     nobody = np.flatnonzero(snapshot.users == "nobody").astype(np.int32)
     unsold = real.items.catalog.rows_of_ids(["unsold"])

@@ -33,6 +33,7 @@ def test_what_is_written_is_read(written, snapshot) -> None:
     assert read.user_values.tobytes() == snapshot.user_values.tobytes()
     assert read.item_side.items.tobytes() == snapshot.item_side.items.tobytes()
     assert read.item_side.categories.tobytes() == snapshot.item_side.categories.tobytes()
+    assert read.item_side.rhythm.hours.tolist() == snapshot.item_side.rhythm.hours.tolist()
     assert read.item_side.catalog.ids.tolist() == snapshot.item_side.catalog.ids.tolist()
     assert read.item_side.catalog.titles.tolist() == snapshot.item_side.catalog.titles.tolist()
 
@@ -129,7 +130,7 @@ def test_a_folder_that_is_not_there_says_what_to_run(tmp_path) -> None:
         read_snapshot(tmp_path / "day=2017-11-05")
 
 
-@pytest.mark.parametrize("name", ["user.parquet", "item.parquet", "category.parquet", "snapshot.json"])
+@pytest.mark.parametrize("name", ["user.parquet", "item.parquet", "category.parquet", "shop.parquet", "snapshot.json"])
 @pytest.mark.parametrize("damage", ["missing", "cut", "empty"])
 def test_a_damaged_snapshot_is_named(written, name: str, damage: str) -> None:
     path = written / name

@@ -17,7 +17,7 @@ from feature_store.history_files import write_history
 from feature_store.made_from import MADE_FROM
 from feature_store.registry import stored_features
 from feature_store.schema import LEVELS
-from feature_store.snapshot import read_snapshot, write_snapshot
+from feature_store.snapshot import SHOP, read_snapshot, write_snapshot
 from pipeline.exposures import exposure_days
 from serving.app import create_app
 from tests.serving.releases import AS_OF, BASKETS, ITEMS
@@ -52,6 +52,7 @@ def write_features(folder: Path, bounds: dict[str, int]) -> None:
         ),
         "category": table("category", {"category": ["even", "odd"]}),
         "brand": table("brand", {"brand": ["even", "odd"]}),
+        SHOP: pa.table({"hour_of_week": [8, 17, 140], "baskets": [5, 3, 2]}),
     }
     write_snapshot(folder, tables, DAY)
     (folder / MADE_FROM).write_text("{}")

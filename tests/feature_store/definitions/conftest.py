@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from feature_store.definitions.item import PRIOR_LINES
 from tests.feature_store.archive import Row, age
 
 if TYPE_CHECKING:
@@ -20,15 +21,32 @@ def last() -> Callable[[list[Row], float], list[Row]]:
 
 
 @pytest.fixture
-def share() -> Callable[[list[Row]], float | None]:
-    """Discount as a part of the regular price; None where nothing was sold."""
+def share(shop, last) -> Callable[[list[Row], float], float | None]:
+    """Discount as a part of the regular price in the last days, as if two more lines had the whole shop's; None where
+    nothing was sold.
+    """
 
-    def of(rows: list[Row]) -> float | None:
+    def part(rows: list[Row]) -> float:
         off = sum(row["discount"] for row in rows)
-        regular = off + sum(row["value"] for row in rows)
-        return off / regular if regular else None
+        return off / (off + sum(row["value"] for row in rows))
+
+    def of(rows: list[Row], days: float) -> float | None:
+        recent = last(rows, days)
+        if not recent:
+            return None
+        return (len(recent) * part(recent) + PRIOR_LINES * part(last(shop.events, days))) / (len(recent) + PRIOR_LINES)
 
     return of
+
+
+@pytest.fixture
+def held(shop, last) -> Callable[[list[Row]], float | None]:
+    """Share of the shop's baskets of the last 91 days that held one of these lines; None for no line at all."""
+
+    def baskets(rows: list[Row]) -> int:
+        return len({row["basket_id"] for row in last(rows, 91)})
+
+    return lambda rows: baskets(rows) / baskets(shop.events)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 
 from feature_store.definitions.conversion import PRIOR_USERS
 from feature_store.definitions.returns import PRIOR_LINES
+from feature_store.definitions.taste import PRIOR_LINES as MIX_LINES
 from feature_store.layout import layout_of
 from feature_store.registry import registry
 from feature_store.schema import REFUND
@@ -51,13 +52,14 @@ def test_what_is_counted_of_a_brand(agrees, last, of_brand, name, days, count) -
     agrees("brand", name, of_brand, lambda rows: count(last(rows, days)), 0.0)
 
 
-def test_money_for_a_line_of_a_brand_and_what_was_taken_off(agrees, last, share, of_brand) -> None:
+def test_money_for_a_line_of_a_brand_and_what_was_taken_off(agrees, last, share, held, of_brand) -> None:
     def level(rows):
         recent = last(rows, QUARTER)
         return sum(row["value"] for row in recent) / len(recent) if recent else None
 
     agrees("brand", "brand_spent_per_line_91d", of_brand, level, 0.0)
-    agrees("brand", "brand_discount_share_28d", of_brand, lambda rows: share(last(rows, MONTH)), 0.0)
+    agrees("brand", "brand_discount_share_28d", of_brand, lambda rows: share(rows, MONTH), 0.0)
+    agrees("brand", "brand_basket_share_91d", of_brand, held, 0.0)
 
 
 def bought_again(rows) -> tuple[int, int]:
@@ -82,15 +84,44 @@ def test_what_is_bought_again_as_if_ten_more_did_as_the_whole_shop_does(agrees, 
 def test_how_wide_a_taste_is(agrees, last, shop, column, group) -> None:
     of_item, of_user = column(group), grouped(shop.events, lambda row: row["user_id"])
 
-    def shares(rows):
-        lines = Counter(of_item[row["item_id"]] for row in last(rows, QUARTER) if of_item[row["item_id"]])
-        return [count / lines.total() for count in lines.values()]
+    def lines(rows):
+        return Counter(of_item[row["item_id"]] for row in last(rows, QUARTER) if of_item[row["item_id"]])
 
     def entropy(rows):
-        return round(-sum(part * math.log(part) for part in shares(rows)), 6)
+        shares = [count / lines(rows).total() for count in lines(rows).values()]
+        return round(-sum(part * math.log(part) for part in shares), 6)
 
-    agrees("user_id", f"user_top_{group}_share_91d", of_user, lambda rows: max(shares(rows), default=None), 0.0)
+    def largest(rows):
+        own, all_lines = lines(rows), lines(shop.events)
+        of_shop = {name: MIX_LINES * count / all_lines.total() for name, count in all_lines.items()}
+        shares = [(count + of_shop[name]) / (own.total() + MIX_LINES) for name, count in own.items()]
+        return max(shares, default=None)
+
+    agrees("user_id", f"user_top_{group}_share_91d", of_user, largest, 0.0)
     agrees("user_id", f"user_{group}_entropy_91d", of_user, entropy, 0.0)
+
+
+def test_share_of_all_baskets_of_an_items_subcategory(agrees, held, shop, column) -> None:
+    subcategory = column("subcategory")
+    of_subcategory = grouped(shop.events, lambda row: subcategory[row["item_id"]])
+    of_item = {item_id: of_subcategory[name] for item_id, name in subcategory.items()}
+    agrees("item_id", "item_subcategory_basket_share_91d", of_item, held, 0.0)
+
+
+@pytest.mark.parametrize("kind", ["advertised", "displayed"])
+def test_of_the_lines_of_a_subcategory_what_rivals_are_promoted(agrees, last, shop, tables, column, kind) -> None:
+    subcategory, lines = column("subcategory"), Counter(row["item_id"] for row in last(shop.events, QUARTER))
+    coming = tables["item"]["item_id"].to_pylist(), tables["item"][f"item_{kind}_next_7d"].to_pylist()
+    promoted = dict(zip(*coming, strict=True))
+
+    def rivals(rows):
+        (item_id,) = rows
+        siblings = [other for other, name in subcategory.items() if name == subcategory[item_id]]
+        sold = sum(lines[other] for other in siblings)
+        return sum(lines[other] * promoted[other] for other in siblings if other != item_id) / sold if sold else None
+
+    of_item = {item_id: [item_id] for item_id in subcategory}
+    agrees("item_id", f"item_rivals_{kind}_share_91d", of_item, rivals, 0.0)
 
 
 @pytest.fixture

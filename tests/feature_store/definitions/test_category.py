@@ -38,5 +38,9 @@ def test_money_for_a_line(agrees, last, of_category) -> None:
     agrees("category", "category_spent_per_line_91d", of_category, formula, 0.0)
 
 
-def test_part_of_the_price_taken_off(agrees, last, share, of_category) -> None:
-    agrees("category", "category_discount_share_28d", of_category, lambda rows: share(last(rows, 28)), 0.0)
+def test_part_of_the_price_taken_off(agrees, share, of_category) -> None:
+    agrees("category", "category_discount_share_28d", of_category, lambda rows: share(rows, 28), 0.0)
+
+
+def test_share_of_all_baskets(agrees, held, of_category) -> None:
+    agrees("category", "category_basket_share_91d", of_category, held, 0.0)

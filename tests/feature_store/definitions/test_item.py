@@ -53,8 +53,12 @@ def test_pieces_at_a_time(agrees, of_item) -> None:
 
 
 @pytest.mark.parametrize("days", [7, 91])
-def test_part_of_the_price_taken_off(agrees, last, share, of_item, days) -> None:
-    agrees("item_id", f"item_discount_share_{days}d", of_item, lambda rows: share(last(rows, days)), 0.0)
+def test_part_of_the_price_taken_off(agrees, share, of_item, days) -> None:
+    agrees("item_id", f"item_discount_share_{days}d", of_item, lambda rows: share(rows, days), 0.0)
+
+
+def test_share_of_all_baskets(agrees, held, of_item) -> None:
+    agrees("item_id", "item_basket_share_91d", of_item, held, 0.0)
 
 
 def test_days_since_the_first_and_the_latest_sale(agrees, of_item) -> None:

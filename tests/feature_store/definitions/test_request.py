@@ -58,12 +58,12 @@ def value(side):
         ("user_item_mean_gap_days", 7, NEVER_DAYS),
         ("user_item_due", 3 / 7, 0),
         ("user_item_quantity", 3, 0),
-        ("user_item_basket_share", 2 / 4, 0),
+        ("user_item_basket_share", (2 + 2 * 2 / 3) / 4, 0),
         ("user_item_habit_15d", 2 ** (-10 / 15) + 2 ** (-3 / 15), 0),
         ("user_category_spent_91d", 6, 6),
         ("user_subcategory_basket_count", 2, 2),
         ("user_item_share_of_subcategory", 1, 0),
-        ("user_brand_basket_share", 2 / 4, 0),
+        ("user_brand_basket_share", 1, 0),
         ("user_days_since_last_purchase", 3, 3),
         ("user_mean_basket_gap_days", 7, 7),
         ("user_item_count_in_last_3_baskets", 2, 0),
@@ -73,7 +73,7 @@ def value(side):
         ("user_item_price_over_paid", 6 / (6 / 3), 1),
         ("user_item_days_behind_subcategory", 0, 0),
         ("user_subcategory_count_in_last_3_baskets", 2, 2),
-        ("user_category_basket_share_91d", 2 / 4, 2 / 4),
+        ("user_category_basket_share_91d", (2 + 2 * 2 / 3) / 4, (2 + 2 * 2 / 3) / 4),
         ("item_share_of_category_28d", 1, 0),
         ("item_lines_per_buyer", 2, 1),
         ("item_trend_7d_over_28d", (1 + 1) / (2 / 4 + 1), 1),
@@ -84,6 +84,14 @@ def value(side):
 def test_what_it_says_of_milk_and_of_yogurt_never_bought(value, name, milk, yogurt) -> None:
     assert value(name, "milk") == pytest.approx(milk, rel=1e-6)
     assert value(name, "yogurt") == pytest.approx(yogurt, rel=1e-6)
+
+
+def test_of_somebody_new_shares_are_those_of_the_whole_shop(value) -> None:
+    """Of three baskets two held milk, the only dairy that was sold."""
+    names = ("user_item_basket_share", "user_item_basket_share_91d", "user_category_basket_share_91d")
+    assert [value(name, "milk", new=True) for name in names] == pytest.approx([2 / 3, 2 / 3, 2 / 3])
+    assert value("user_item_share_of_subcategory", "milk", new=True) == 1
+    assert value("user_brand_basket_share", "yogurt", new=True) == 0
 
 
 def test_a_price_is_not_compared_with_what_nobody_knows(value) -> None:

@@ -46,16 +46,18 @@ def value(tmp_path_factory):
 
 YOGURT = (faded(30) + faded(20)) / 2
 DAIRY = faded(10) + faded(3) + faded(30) + faded(20)
+OF_SHOP = 2 * 1 / 5
+"""Of the shop's five lines of dairy two are yogurt, half advertised, and one is cream; twice, as two lines more."""
 
 
 @pytest.mark.parametrize(
     ("name", "milk", "yogurt", "cream", "bread"),
     [
         ("user_rivals_advertised", YOGURT, 0, YOGURT, 0),
-        ("user_rivals_advertised_share", YOGURT / DAIRY, 0, YOGURT / DAIRY, 0),
+        ("user_rivals_advertised_share", (YOGURT + OF_SHOP) / (DAIRY + 2), 0, (YOGURT + OF_SHOP) / (DAIRY + 2), 0),
         ("user_subcategory_advertised", 0.5, 0.5, 0.5, 1),
         ("user_rivals_displayed", 0, 0, 0, 0),  # cream is, which she never bought
-        ("user_rivals_displayed_share", 0, 0, 0, 0),
+        ("user_rivals_displayed_share", OF_SHOP / (DAIRY + 2), OF_SHOP / (DAIRY + 2), 0, 0),
         ("user_subcategory_displayed", 0, 0, 0, 0),
     ],
 )

@@ -6,6 +6,7 @@ from collections import defaultdict
 
 import pytest
 
+from feature_store.definitions.user import VARIETY_LINES
 from tests.feature_store.archive import age
 
 
@@ -51,22 +52,23 @@ def test_money_for_a_basket_and_for_a_line(agrees, last, of_user, name, parts) -
     agrees("user_id", name, of_user, formula, 0.0)
 
 
-def test_part_of_the_price_taken_off(agrees, last, share, of_user) -> None:
-    agrees("user_id", "user_discount_share_91d", of_user, lambda rows: share(last(rows, 91)), 0.0)
+def test_part_of_the_price_taken_off(agrees, share, of_user) -> None:
+    agrees("user_id", "user_discount_share_91d", of_user, lambda rows: share(rows, 91), 0.0)
 
 
-def test_different_items_and_how_rarely_they_come_again(agrees, last, of_user) -> None:
+def test_different_items_and_how_rarely_they_come_again(agrees, last, shop, of_user) -> None:
     def items(rows):
         return len({row["item_id"] for row in last(rows, 91)})
 
+    of_shop = sum(map(items, of_user.values())) / len(last(shop.events, 91))
+    assert 0 < of_shop < 1
+
+    def variety(rows):
+        lines = len(last(rows, 91))
+        return (items(rows) + VARIETY_LINES * of_shop) / (lines + VARIETY_LINES) if lines else None
+
     agrees("user_id", "user_item_count_91d", of_user, items, 0.0)
-    agrees(
-        "user_id",
-        "user_variety_91d",
-        of_user,
-        lambda rows: items(rows) / len(last(rows, 91)) if last(rows, 91) else None,
-        1.0,
-    )
+    agrees("user_id", "user_variety_91d", of_user, variety, 1.0)
 
 
 def test_days_since_the_first_and_the_latest_basket(agrees, of_user) -> None:
