@@ -1,7 +1,7 @@
 """# Recommendation pipeline
 
 Every night at 02:00 UTC the day that has just ended goes through the whole pass:
-`extract → clean → validate → features → sync → train → recall → evaluate → publish → reload`.
+`extract → clean → validate → audit → features → sync → train → recall → evaluate → publish → reload`.
 Each stage is a function of a day and of settings, overwrites its own partition atomically, and may be run again.
 
 **Params**
@@ -18,7 +18,8 @@ Each stage is a function of a day and of settings, overwrites its own partition 
   `--max-active-runs 1`, and let the newest day run last.
 * The day's lock is held per stage. A `vitrine run` of the same day, started by hand in between, makes the next task
   fail with the holder's name; the task is tried again after five minutes.
-* A broken data contract, a wrong setting and a day without data fail at once: trying again would find the same.
+* A broken data contract, a leaking feature, a wrong setting and a day without data fail at once: trying again would
+  find the same.
 
 **Run again**
 
@@ -57,7 +58,7 @@ def resolve_day() -> str:
 
 @task.short_circuit(execution_timeout=2 * MINUTES, ignore_downstream_trigger_rules=False)
 def read_sources() -> bool:
-    """No under `sync_only`: then the demo and extract, clean and validate are skipped, and features follows at once."""
+    """No under `sync_only`: then the demo and extract, clean and validate are skipped, and audit follows at once."""
     return not get_current_context()["params"]["sync_only"]
 
 
@@ -99,6 +100,17 @@ def validate(day: str) -> Summary:
 
 # After `read_sources` said no, validate is skipped and this is where the run goes on.
 @task(execution_timeout=60 * MINUTES, trigger_rule=TriggerRule.NONE_FAILED)
+def audit(day: str) -> Summary:
+    """Leaks, when the features changed since none was found: one stops the run. What was served on the day, against
+    what training makes of it: a difference has the gate refuse the release.
+    """
+    from dags.running import run
+    from pipeline.stages.audit import audit
+
+    return run(audit, day)
+
+
+@task(execution_timeout=60 * MINUTES)
 def features(day: str) -> Summary:
     """Every stored feature of every user and item as of the end of the day."""
     from dags.running import run
@@ -197,7 +209,7 @@ def recommendation_pipeline() -> None:
     chain(
         *(resolved, read_sources()),
         *(demo(day), extract(day), clean(day), validate(day)),  # skipped under `sync_only`
-        *(features(day), sync(day), train(day), recall(day), evaluate(day), publish(day), reload(day)),
+        *(audit(day), features(day), sync(day), train(day), recall(day), evaluate(day), publish(day), reload(day)),
         record(day),
     )
 

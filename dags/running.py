@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from pipeline.configuration import load_settings
-from pipeline.errors import DataContractError, DayOutsideDataError, SettingsError
+from pipeline.errors import DataContractError, DayOutsideDataError, LeakError, SettingsError
 from pipeline.locks import day_lock
 from pipeline.stage import Stage, StageResult
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Summary = dict[str, JsonValue]
     """A `StageResult` as an XCom."""
 
-HOPELESS = (DataContractError, DayOutsideDataError, SettingsError)
+HOPELESS = (DataContractError, DayOutsideDataError, LeakError, SettingsError)
 """Errors that the next attempt would meet again: the task fails at once, without its retries."""
 
 

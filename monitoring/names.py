@@ -53,6 +53,12 @@ ONLINE_BYTES = Metric("vitrine_online_bytes_per_user", "gauge", "Bytes of a pack
 ONLINE_LEFT_OUT = Metric(
     "vitrine_online_users_left_out", "gauge", "Users for whom the last sync's memory budget had no room."
 )
+SKEW_SHARE = Metric(
+    "vitrine_skew_share",
+    "gauge",
+    "Of the worst feature, the share of served vectors that training would have made otherwise, as last found.",
+)
+SKEW_VECTORS = Metric("vitrine_skew_vectors", "gauge", "Served vectors that the last run compared with training.")
 STAGE_SECONDS = Metric("vitrine_stage_seconds", "gauge", "Seconds of a stage in the last run.", ("stage",))
 STAGE_ROWS = Metric("vitrine_stage_rows", "gauge", "Rows a stage wrote in the last run.", ("stage",))
 STAGE_MEMORY = Metric(
@@ -84,5 +90,16 @@ SERVING = (
     ONLINE_VECTORS,
     EXPOSURES,
 )
-PIPELINE = (ONLINE_BYTES, ONLINE_LEFT_OUT, STAGE_SECONDS, STAGE_ROWS, STAGE_MEMORY, RUN_DAY, RUN_FINISHED, EVALUATION)
+PIPELINE = (
+    ONLINE_BYTES,
+    ONLINE_LEFT_OUT,
+    SKEW_SHARE,
+    SKEW_VECTORS,
+    STAGE_SECONDS,
+    STAGE_ROWS,
+    STAGE_MEMORY,
+    RUN_DAY,
+    RUN_FINISHED,
+    EVALUATION,
+)
 QUALITY = (QUALITY_SCORE, QUALITY_MINIMUM, QUALITY_PART, QUALITY_EXPECTATIONS, QUALITY_DAY)

@@ -45,6 +45,9 @@ def write_metrics(
         if stage.stage == "sync":
             gauge[names.ONLINE_BYTES.name].set(stage.counts["bytes"] / max(stage.rows, 1))
             gauge[names.ONLINE_LEFT_OUT.name].set(stage.counts["users left out"])
+        if stage.stage == "audit":
+            gauge[names.SKEW_SHARE.name].set(stage.counts.get("skew_share", 0))
+            gauge[names.SKEW_VECTORS.name].set(stage.counts["vectors"])
     for model, metrics in evaluation.items():
         for metric, value in metrics.items():
             gauge[names.EVALUATION.name].labels(model, metric).set(value)

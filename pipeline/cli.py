@@ -68,7 +68,7 @@ def run(
 
 @app.command()
 def stage(name: str, day: Day = None, quiet: Quiet = False, as_json: Json = False) -> None:
-    """Run one stage of a day: extract, clean, validate, features, sync, train, recall, evaluate, publish or reload."""
+    """Run one stage of a day: extract, clean, validate, audit, features, sync, train, recall, evaluate, publish …"""
     from pipeline.day_run import STAGES, load_stage
     from pipeline.locks import day_lock
 

@@ -21,6 +21,7 @@ STAGES = (
     "extract",
     "clean",
     "validate",
+    "audit",
     "features",
     "sync",
     "train",

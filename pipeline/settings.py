@@ -122,6 +122,14 @@ class Evaluation(_Section):
     """Days up to the run's own of whose recommendation slots the report tells."""
 
 
+class Audits(_Section):
+    """What is asked of features in every run."""
+
+    trusted: tuple[str, ...] = ()
+    """Features that may tell the label as well as only a leak does, because somebody looked and knows why. One that
+    changes with the future is never trusted."""
+
+
 class OnlineHistory(_Section):
     """Latest events of each kind kept per user online; training and evaluation look no further back either.
 
@@ -278,6 +286,7 @@ class Settings(BaseSettings):
     gate: Gate = Gate()
     """`config/gate.yaml`."""
     evaluation: Evaluation = Evaluation()
+    audits: Audits = Audits()
     training: TrainingChoices = TrainingChoices()
     serving: Serving = Serving()
     exposures: Exposures = Exposures()

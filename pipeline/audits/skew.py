@@ -66,13 +66,33 @@ class Skew:
     differs: Counter[str] = field(default_factory=Counter)
     aside: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """Feature -> share of the rows in which it differs, the worst first; those that never do are left out."""
+        return {name: rows / self.rows for name, rows in self.differs.most_common()}
+
+    @property
+    def worst(self) -> float:
+        return max(self.shares.values(), default=0.0)
+
 
 def audit_skew(day: dt.date, settings: Settings, most: int = REQUESTS) -> Skew:
-    """Compare up to `most` requests of `day`; the worst feature's share is kept for the gate.
+    """What `measure_skew` finds, when it is little enough.
 
     Raises:
         EmptyDayError: no vector of that day was kept, or none can be computed again (says why).
         SkewError: a feature differs in a larger share of rows than `exposures.largest_skew`; names every one.
+    """
+    found = measure_skew(day, settings, most)
+    _require_none(found, day, settings.exposures.largest_skew)
+    return found
+
+
+def measure_skew(day: dt.date, settings: Settings, most: int = REQUESTS) -> Skew:
+    """Compare up to `most` requests of `day`; the worst feature's share is kept for the gate.
+
+    Raises:
+        EmptyDayError: no vector of that day was kept, or none can be computed again (says why).
     """
     served = _sample(_served(day, settings), most, rng(settings, "skew", str(day)))
     found = Skew()
@@ -85,15 +105,12 @@ def audit_skew(day: dt.date, settings: Settings, most: int = REQUESTS) -> Skew:
             found="; ".join(f"{count} requests: {why}" for why, count in found.aside.items()) or "none",
             remedy="Name another day, or keep more vectors (`exposures.vector_share`).",
         )
-    worst = max(found.differs.values(), default=0) / found.rows
-    keep_result("skew", day, {"skew_share": worst}, settings)
-    _require_none(found, day, settings.exposures.largest_skew)
+    keep_result("skew", day, {"skew_share": found.worst}, settings)
     return found
 
 
 def _require_none(found: Skew, day: dt.date, largest: float) -> None:
-    shares = {name: rows / found.rows for name, rows in found.differs.most_common()}
-    wrong = {name: share for name, share in shares.items() if share > largest}
+    wrong = {name: share for name, share in found.shares.items() if share > largest}
     if wrong:
         raise SkewError(
             f"audit of {day}",

@@ -22,15 +22,12 @@ def leaks(
     ] = None,
 ) -> None:
     """Name the features that know the future; exit code 1 when there is one."""
-    from pipeline.audits.leaks import audit
+    from pipeline.audits.leaks import audit_leaks, last_day
 
     settings = load_settings()
     configure_logging(settings.log)
-    try:
-        chosen = dt.date.fromisoformat(day) if day else _last_day(settings.day, settings.horizon)
-    except ValueError as error:
-        raise SettingsError("--day", expected="a day as YYYY-MM-DD", found=repr(day), remedy="Name one.") from error
-    out.print(f"{audit(chosen, settings)} features on {chosen}: none knows the future")
+    chosen = last_day(settings.day, settings) if day is None and settings.day is not None else _named(day)
+    out.print(f"{audit_leaks(chosen, settings)} features on {chosen}: none knows the future")
 
 
 @app.command()
@@ -46,18 +43,16 @@ def skew(
 
     settings = load_settings()
     configure_logging(settings.log)
-    chosen = day or max(exposure_days(settings), default="")
-    try:
-        served_on = dt.date.fromisoformat(chosen)
-    except ValueError as error:
-        raise SettingsError("--day", expected="a day as YYYY-MM-DD", found=repr(day), remedy="Name one.") from error
+    served_on = _named(day or max(exposure_days(settings), default=None))
     found = audit_skew(served_on, settings, requests)
     out.print(f"{found.rows} vectors served on {served_on}: every feature as training makes it, to the bit")
     for why, count in found.aside.items():
         out.print(f"{count} requests not compared: {why}", markup=False)
 
 
-def _last_day(day: dt.date | None, horizon: dt.timedelta) -> dt.date:
-    if day is None:
-        raise SettingsError("--day", expected="a day as YYYY-MM-DD", found="none", remedy="Name one, or set `day`.")
-    return day - horizon - dt.timedelta(days=1)
+def _named(day: str | None) -> dt.date:
+    try:
+        return dt.date.fromisoformat(day or "")
+    except ValueError as error:
+        found = "none" if day is None else repr(day)
+        raise SettingsError("--day", expected="a day as YYYY-MM-DD", found=found, remedy="Name one.") from error

@@ -13,7 +13,7 @@ from feature_store.history_files import read_history
 from feature_store.snapshot import read_snapshot
 from pipeline import tracking
 from pipeline.atomic import atomic_folder
-from pipeline.audits.results import kept_facts
+from pipeline.audits.results import kept, kept_facts
 from pipeline.erasure.releases import remove_due
 from pipeline.errors import PipelineError
 from pipeline.evaluation.gate import decide
@@ -44,7 +44,7 @@ def publish(day: dt.date, settings: Settings) -> StageResult:
     Afterwards releases go that hold somebody's row who was forgotten long enough ago.
 
     Raises:
-        PipelineError: the partition of an earlier stage is missing (names it).
+        PipelineError: the partition of an earlier stage is missing (names it), or these features were never audited.
         ReleaseError: the folder does not verify after writing; the pointer stays.
         ObjectStoreError: the copy in the object store failed; the release is in use here, and a repeat copies it again.
     """
@@ -58,6 +58,13 @@ def publish(day: dt.date, settings: Settings) -> StageResult:
                 found="none",
                 remedy=f"Run `vitrine stage {name.replace('evaluation', 'evaluate')} --day {day}`.",
             )
+    if kept("leaks", settings) is None:
+        raise PipelineError(
+            "stage publish",
+            expected="an audit of these very features",
+            found="none" if not settings.workspace.audits.is_dir() else "one of others, or none",
+            remedy=f"Run `vitrine stage audit --day {day}`.",
+        )
     staging = settings.staging(day)
     with atomic_folder(staging) as aside:
         _fill(aside, parts, day, settings)

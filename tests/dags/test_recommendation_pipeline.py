@@ -51,12 +51,12 @@ def test_every_stage_of_the_pass_is_a_task_that_calls_it(pipeline: DAG) -> None:
 
 def test_the_tasks_that_sync_only_skips_are_those_that_need_a_source(pipeline: DAG) -> None:
     assert pipeline.task_dict["read_sources"].downstream_task_ids == {SOURCE_STAGES[0]}
-    assert SOURCE_STAGES[-1] in pipeline.task_dict["features"].upstream_task_ids
+    assert SOURCE_STAGES[-1] in pipeline.task_dict["audit"].upstream_task_ids
 
 
-def test_only_features_goes_on_after_a_skipped_task(pipeline: DAG) -> None:
+def test_only_the_audit_goes_on_after_a_skipped_task(pipeline: DAG) -> None:
     rules = {name: task.trigger_rule.value for name, task in pipeline.task_dict.items()}
-    assert rules.pop("features") == "none_failed"
+    assert rules.pop("audit") == "none_failed"
     assert set(rules.values()) == {"all_success"}
     assert pipeline.task_dict["read_sources"].ignore_downstream_trigger_rules is False
 

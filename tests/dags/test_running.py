@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pipeline.configuration import load_settings
-from pipeline.errors import DataContractError, DayOutsideDataError, SettingsError, SourceError
+from pipeline.errors import DataContractError, DayOutsideDataError, LeakError, SettingsError, SourceError
 from pipeline.locks import day_lock
 from pipeline.stage import StageResult
 
@@ -94,7 +94,7 @@ def test_a_result_becomes_json() -> None:
     }
 
 
-@pytest.mark.parametrize("error", [DataContractError, DayOutsideDataError, SettingsError])
+@pytest.mark.parametrize("error", [DataContractError, DayOutsideDataError, LeakError, SettingsError])
 def test_what_the_next_attempt_would_find_again_is_not_tried_again(error: type[Exception]) -> None:
     from airflow.sdk.exceptions import AirflowFailException
 

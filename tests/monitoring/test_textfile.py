@@ -32,6 +32,15 @@ def test_a_users_bytes_are_those_of_the_last_sync(tmp_path):
     )
 
 
+def test_of_served_vectors_both_how_many_were_compared_and_how_many_differ_is_told(tmp_path):
+    path = tmp_path / "vitrine.prom"
+    for counts, share in (({"vectors": 40.0, "skew_share": 0.025}, "0.025"), ({"vectors": 40.0}, "0.0")):
+        audited = StageResult((), 138, counts, "audit", dt.date(2017, 11, 5), 1.5, 1000)
+        write_metrics(path, [audited], {}, 1_509_926_400)
+        told = set(path.read_text().splitlines())
+        assert {"vitrine_skew_vectors 40.0", f"vitrine_skew_share {share}"} <= told
+
+
 def test_metric_names_are_unique_and_follow_prometheus():
     every = [metric.name for metric in names.SERVING + names.PIPELINE]
     assert len(set(every)) == len(every)

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ibis.expr.operations import PhysicalTable
 
+from feature_store.definitions import item as items
+from feature_store.registry import feature_set_id, registry
+from feature_store.spec import stored
 from pipeline.configuration import load_settings
 from pipeline.day_run import STAGES, load_stage
 from pipeline.demo.shop import load_demo_shop
@@ -50,3 +54,22 @@ def _run(folder: Path) -> None:
     for name in STAGES:
         shutil.copytree(folder / "work", folder / f"before-{name}")
         load_stage(name)(DAY, settings)
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """A stored feature that undoes the cut at the end of the day; in the registry during one test only."""
+
+    @stored(entity="item", unit="days", default=0.0, range=(-1000.0, 1000.0))
+    def item_days_to_the_end(events):
+        """Days until the last event of the archive."""
+        everything = events.table.op().find(PhysicalTable)[0].to_expr()
+        return (everything["seconds"].max().as_scalar() - events.as_of) / 86_400
+
+    monkeypatch.setattr(items, "item_days_to_the_end", item_days_to_the_end, raising=False)
+    registry.cache_clear()
+    feature_set_id.cache_clear()
+    yield "item_days_to_the_end"
+    monkeypatch.undo()
+    registry.cache_clear()
+    feature_set_id.cache_clear()

@@ -6,12 +6,10 @@ import datetime as dt
 
 import numpy as np
 import pytest
-from ibis.expr.operations import PhysicalTable
 
-from feature_store.definitions import item as items
-from feature_store.registry import feature_set_id, ranker_features, registry
-from feature_store.spec import stored
-from pipeline.audits.leaks import audit, separation, too_good
+from feature_store.registry import ranker_features
+from pipeline.audits import leaks
+from pipeline.audits.leaks import audit_leaks, find_leaks, separation, too_good
 from pipeline.errors import LeakError
 from pipeline.knowledge import open_archive
 from pipeline.recommender.examples import Examples
@@ -31,33 +29,26 @@ def ours(clean, settings):
     return settings(work_dir=clean.parent)
 
 
-@pytest.fixture
-def planted(monkeypatch):
-    """A stored feature that undoes the cut at the end of the day; in the registry during one test only."""
-
-    @stored(entity="item", unit="days", default=0.0, range=(-1000.0, 1000.0))
-    def item_days_to_the_end(events):
-        """Days until the last event of the archive."""
-        everything = events.table.op().find(PhysicalTable)[0].to_expr()
-        return (everything["seconds"].max().as_scalar() - events.as_of) / 86_400
-
-    monkeypatch.setattr(items, "item_days_to_the_end", item_days_to_the_end, raising=False)
-    registry.cache_clear()
-    feature_set_id.cache_clear()
-    yield "item_days_to_the_end"
-    monkeypatch.undo()
-    registry.cache_clear()
-    feature_set_id.cache_clear()
-
-
 def test_no_feature_of_ours_knows_the_future(ours) -> None:
-    assert audit(DAY, ours) == len(ranker_features(ours.recall_sources))
+    assert audit_leaks(DAY, ours) == len(ranker_features(ours.recall_sources))
 
 
 def test_a_feature_that_looks_at_the_future_is_named(ours, planted) -> None:
     with pytest.raises(LeakError, match=f"{planted}: changes in .* rows when events after") as caught:
-        audit(DAY, ours)
+        audit_leaks(DAY, ours)
     assert caught.value.found.count("changes in") == 1
+
+
+def test_what_changes_with_the_future_is_not_to_be_trusted(ours, planted) -> None:
+    trusting = ours.model_copy(update={"audits": ours.audits.model_copy(update={"trusted": (planted,)})})
+    assert [leak.feature for leak in find_leaks(DAY, trusting)] == [planted]
+
+
+def test_a_feature_that_somebody_knows_to_be_so_good_is_trusted(ours, monkeypatch) -> None:
+    monkeypatch.setattr(leaks, "TOO_GOOD", -1.0)
+    every = [leak.feature for leak in find_leaks(DAY, ours)]
+    trusting = ours.model_copy(update={"audits": ours.audits.model_copy(update={"trusted": tuple(every[:-1])})})
+    assert [leak.feature for leak in find_leaks(DAY, trusting)] == every[-1:]
 
 
 def test_of_shuffled_labels_no_feature_tells_anything(ours) -> None:

@@ -18,12 +18,13 @@ from feature_store.online.room import bytes_needed
 from feature_store.online.store import Version
 from feature_store.registry import feature_set_id, ranker_features, stored_features
 from feature_store.snapshot import read_snapshot
-from pipeline.audits.results import kept_facts
+from pipeline.audits.results import keep_result, kept_facts
 from pipeline.audits.skew import audit_skew
 from pipeline.errors import EmptyDayError, SkewError
 from pipeline.exposures import exposures, forget_exposures
 from pipeline.knowledge import record_of
 from pipeline.online_records import records_of
+from pipeline.stages.audit import audit
 from pipeline.stages.sync import sync, version_name
 from tests.feature_store.online.stores import Store
 from tests.pipeline.asked_shop import DAY, HOUR, serve, write_features
@@ -103,6 +104,30 @@ def test_another_vector_in_the_store_is_named(shop: Settings) -> None:
     tolerant = shop.model_copy(update={"exposures": shop.exposures.model_copy(update={"largest_skew": 1.0})})
     assert broken in audit_skew(day, tolerant).differs
     assert kept_facts(shop)["skew_share"] > 0
+
+
+def test_a_run_measures_what_was_served_on_its_day_and_goes_on(shop: Settings) -> None:
+    """A skew is told to the gate and to Prometheus; features and a sync, which may mend it, still come."""
+    keep_result("leaks", DAY, {"leaks": 0.0}, shop)
+    assert audit(DAY, shop).counts == {"leaks": 0, "looked_for_leaks": 0, "vectors": 0}  # nobody was served on it
+    folder = shop.workspace.features(DAY)
+    snapshot, history = read_snapshot(folder), read_history(folder)
+    day = serve(shop, *EVERYBODY)
+    counts = audit(day, shop).counts
+    assert (counts["skew_share"], counts["vectors"]) == (0, len(exposures(day, shop)))
+
+    records = [(str(user), record_of(snapshot, history, row)) for row, user in enumerate(snapshot.users)]
+    wrong = [(user, replace(record, values=record.values + np.float32(1))) for user, record in records]
+    version = Version(feature_set_id(), version_name(DAY, folder), AS_OF, len(wrong))
+    open_writer(shop.online_url, shop.online_prefix).write(version, wrong)
+    day = serve(shop, *EVERYBODY)
+    assert audit(day, shop).counts["skew_share"] > 0
+    assert kept_facts(shop)["skew_share"] > 0
+
+    (folder / MADE_FROM).write_text('{"events/2017-11-05": "told late"}')
+    counts = audit(day, shop).counts
+    assert counts["vectors"] == 0
+    assert counts["skew_share"] > 0, "what was last found holds until something else is"
 
 
 def test_a_store_that_did_not_answer_is_no_skew(shop: Settings) -> None:

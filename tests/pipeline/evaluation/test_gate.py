@@ -82,10 +82,11 @@ def test_the_shipped_rules_speak_of_metrics_that_there_are():
     assert {rule.metric for rule in rules} <= known | facts
 
 
-def test_a_leak_or_a_skew_refuses_and_what_no_audit_found_does_not():
+def test_a_leak_or_a_skew_refuses_and_so_do_leaks_that_nobody_looked_for():
     rules = Gate(rules=tuple(rule for rule in load_settings().gate.rules if rule.metric in ("leaks", "skew_share")))
-    assert decide(FIRST, {}, rules).promoted
+    assert decide(FIRST, {}, rules).reasons == ["leaks at most 0: not measured"]
+    assert decide(FIRST, {"leaks": 0.0}, rules).promoted  # nothing was served of these features yet
     assert decide(FIRST, {"leaks": 0.0, "skew_share": 0.0}, rules).promoted
-    for found in ({"leaks": 1.0}, {"skew_share": 0.001}):
+    for found in ({"leaks": 1.0, "skew_share": 0.0}, {"leaks": 0.0, "skew_share": 0.001}):
         (reason,) = decide(FIRST, found, rules).reasons
         assert "at most 0" in reason
