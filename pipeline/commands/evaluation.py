@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from pathlib import Path  # noqa: TC003 -- typer reads it
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,6 +28,10 @@ def evaluate(
             min=1, help="Train anew at the end of each of so many consecutive weeks and judge on the week after it."
         ),
     ] = None,
+    users: Annotated[
+        Path | None,
+        typer.Option(help="With --weeks: a Parquet file for the metrics of every user's list; it names the users."),
+    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -46,7 +51,7 @@ def evaluate(
         from pipeline.evaluation.rolling import rolling
         from pipeline.evaluation.tables import weeks_table
 
-        report = rolling(today, weeks, settings)
+        report = rolling(today, weeks, settings, users)
         table = weeks_table(report)
     else:
         with day_lock(today, settings):

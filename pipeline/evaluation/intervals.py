@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Values = NDArray[np.float64]
@@ -52,6 +54,27 @@ def weighted_intervals(values: Values, weights: Values, *, seed: int = 0, level:
     low, high = np.nanquantile(means(resampled(sums, seed)), [(1 - level) / 2, (1 + level) / 2], axis=0)
     whole = means(sums.sum(axis=0))
     return [Interval(float(m), float(a), float(b)) for m, a, b in zip(whole, low, high, strict=True)]
+
+
+def mean_over_weeks(weeks: Sequence[tuple[NDArray[np.str_], Values]], *, seed: int = 0) -> Interval:
+    """The mean over weeks of the mean over a week's users; each week is (users,) ids and (users,) values.
+
+    Users are drawn, with all their weeks: who comes every week says less than as many different people would.
+    """
+    everybody = np.unique(np.concatenate([users for users, _ in weeks]))
+    sums = np.zeros((len(everybody), 2 * len(weeks)))
+    for number, (users, values) in enumerate(weeks):
+        rows = np.searchsorted(everybody, users)
+        sums[rows, 2 * number] = values
+        sums[rows, 2 * number + 1] = 1
+
+    def means(total: Values) -> Values:
+        """(…, 2 x weeks) sums and counts -> (…,); a week of which nobody was drawn is left out."""
+        counts = total[..., 1::2]
+        return np.asarray(np.nanmean(total[..., ::2] / np.where(counts == 0, np.nan, counts), axis=-1))
+
+    low, high = np.nanquantile(means(resampled(sums, seed)), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(means(sums.sum(axis=0))), float(low), float(high))
 
 
 def resampled(values: Values, seed: int) -> Values:

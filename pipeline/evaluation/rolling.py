@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from pipeline.atomic import atomic_file
 from pipeline.blas import products_on_one_thread
 from pipeline.errors import EmptyDayError
-from pipeline.evaluation.intervals import LEVEL, Interval, resampled
+from pipeline.evaluation.intervals import Interval, mean_over_weeks
 from pipeline.evaluation.judgement import HEADLINE, RELEASE
 from pipeline.evaluation.judging import Judged, judged, judged_users
 from pipeline.evaluation.metrics import judge, per_user
@@ -27,6 +30,7 @@ from pipeline.stages.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -50,15 +54,20 @@ class Week:
 
 
 @products_on_one_thread()
-def rolling(day: dt.date, weeks: int, settings: Settings) -> dict[str, Any]:
+def rolling(day: dt.date, weeks: int, settings: Settings, users: Path | None = None) -> dict[str, Any]:
     """The last `weeks` horizons that the archive of the run of `day` can judge, the earliest first.
+
+    users: a Parquet file to write, a row for each week, model and user, with the metrics of that user's list
 
     Raises:
         ArchiveError: the clean archive does not go back that far.
         EmptyDayError: nobody who was known bought anything in one of the weeks, or before it.
     """
     cuts = [settings.cut(day) - back * settings.horizon for back in reversed(range(weeks))]
-    return summary([_week(cut, settings) for cut in track(cuts, "weeks")], settings.seed)
+    judged_weeks = [_week(cut, settings) for cut in track(cuts, "weeks")]
+    if users is not None:
+        write_users(users, judged_weeks)
+    return summary(judged_weeks, settings.seed)
 
 
 def _week(cut: dt.date, settings: Settings) -> Week:
@@ -98,6 +107,25 @@ def _told(cut: dt.date, days: tuple[dt.date, dt.date], found: Judged, seconds: f
     values = {model: per_user(judge(lists, found.truth.items)) for model, lists in found.lists.items()}
     models, groups, segments = (found.report[part] for part in ("models", "groups", "segments"))
     return Week(cut, days, found.users, values, models, groups, segments, seconds, found.milliseconds)
+
+
+def write_users(path: Path, weeks: Sequence[Week]) -> None:
+    """`cut`, `model`, `user_id` and every metric, for who compares with what is judged elsewhere."""
+    tables = [
+        pa.table(
+            {
+                "cut": pa.array([week.cut] * len(week.users), pa.date32()),
+                "model": pa.array([model] * len(week.users)),
+                "user_id": pa.array(week.users.tolist()),
+                **metrics,
+            }
+        )
+        for week in weeks
+        for model, metrics in week.values.items()
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as aside:
+        pq.write_table(pa.concat_tables(tables), aside)
 
 
 def summary(weeks: Sequence[Week], seed: int) -> dict[str, Any]:
@@ -141,22 +169,6 @@ def _week_as_json(week: Week, rivals: Sequence[str]) -> dict[str, Any]:
 
 
 def _over_weeks(weeks: Sequence[Week], model: str, rival: str | None, metric: str, seed: int) -> Interval:
-    """The mean over weeks of a model's metric, less that of its rival, each week counting the same.
-
-    Users are drawn, with all their weeks: who comes every week says less than as many different people would.
-    """
-    everybody = np.unique(np.concatenate([week.users for week in weeks]))
-    sums = np.zeros((len(everybody), 2 * len(weeks)))
-    for number, week in enumerate(weeks):
-        rows = np.searchsorted(everybody, week.users)
-        other = week.values[rival][metric] if rival is not None else 0.0
-        sums[rows, 2 * number] = week.values[model][metric] - other
-        sums[rows, 2 * number + 1] = 1
-
-    def means(total: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(…, 2 x weeks) sums and counts -> (…,); a week of which nobody was drawn is left out."""
-        counts = total[..., 1::2]
-        return np.asarray(np.nanmean(total[..., ::2] / np.where(counts == 0, np.nan, counts), axis=-1))
-
-    low, high = np.nanquantile(means(resampled(sums, seed)), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(means(sums.sum(axis=0))), float(low), float(high))
+    """The mean over weeks of a model's metric, less that of its rival, each week counting the same."""
+    values = [week.values[model][metric] - (week.values[rival][metric] if rival is not None else 0.0) for week in weeks]
+    return mean_over_weeks([(week.users, each) for week, each in zip(weeks, values, strict=True)], seed=seed)

@@ -1,7 +1,7 @@
 """The release beside every baseline on several weeks, trained anew before each: `vitrine evaluate --weeks`.
 
 .venv/bin/python scripts/bench/quality.py                       the weeks of docs/results.md
-.venv/bin/python scripts/bench/quality.py --write               and put the table there
+.venv/bin/python scripts/bench/quality.py --write               and put the table there; households go to work/bench/
 .venv/bin/python scripts/bench/quality.py --last 2017-11-05 --weeks 2      others
 """
 
@@ -22,6 +22,8 @@ PAGE = ROOT / "docs" / "results.md"
 BEGIN, END = "<!-- weeks: begin -->", "<!-- weeks: end -->"
 LAST, WEEKS = dt.date(2017, 12, 17), 6
 METRIC = "ndcg@20"
+USERS = ROOT / "work" / "bench" / "households.parquet"
+"""What each household's lists were worth in the measurement that the page tells of, for `two_stage.py`."""
 
 
 def vitrine(work: Path, *arguments: str) -> str:
@@ -37,12 +39,15 @@ def vitrine(work: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def judge(last: dt.date, weeks: int) -> dict[str, Any]:
-    """Archive everything up to the week after `last`, then judge the weeks."""
+def judge(last: dt.date, weeks: int, users: Path | None = None) -> dict[str, Any]:
+    """Archive everything up to the week after `last`, then judge the weeks; each household's lists go to `users`."""
+    asked = ["evaluate", "--json", "--day", str(last), "--weeks", str(weeks)]
+    if users is not None:
+        asked += ["--users", str(users)]
     with tempfile.TemporaryDirectory() as folder:
         for stage in ("demo", "extract", "clean"):
             vitrine(Path(folder), "stage", stage, "--quiet", "--day", str(last))
-        told = vitrine(Path(folder), "evaluate", "--json", "--day", str(last), "--weeks", str(weeks))
+        told = vitrine(Path(folder), *asked)
     report: dict[str, Any] = json.loads(told)
     return report
 
@@ -84,7 +89,7 @@ def main() -> None:
     parser.add_argument("--weeks", type=int, default=WEEKS)
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     arguments = parser.parse_args()
-    text = table(judge(arguments.last, arguments.weeks))
+    text = table(judge(arguments.last, arguments.weeks, USERS if arguments.write else None))
     print(text)
     if arguments.write:
         page = PAGE.read_text(encoding="utf-8")

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.evaluation.rolling import Week, rolling, summary
@@ -89,7 +90,7 @@ def test_the_last_week_is_what_the_run_of_its_day_found_and_nothing_else_changed
         return {path: path.stat().st_mtime_ns for path in settings.work_dir.rglob("*") if "spill" not in path.parts}
 
     before = kept()
-    report = rolling(DAY, 2, settings)
+    report = rolling(DAY, 2, settings, tmp_path / "users.parquet")
     assert kept() == before
     assert not any(settings.workspace.spill.iterdir())
     run = json.loads((settings.workspace.evaluation(DAY) / "metrics.json").read_text())
@@ -99,3 +100,8 @@ def test_the_last_week_is_what_the_run_of_its_day_found_and_nothing_else_changed
     assert (last["groups"], last["segments"]) == (run["groups"], run["segments"])
     assert earlier["judged"][1] == str(DAY)
     assert last["seconds"] > 0
+    told = pq.read_table(tmp_path / "users.parquet").to_pandas().groupby(["cut", "model"])
+    for name, models in told["ndcg@20"].mean().groupby(level="cut"):
+        (of,) = (week for week in report["weeks"] if week["cut"] == str(name))
+        assert models.droplevel("cut").to_dict() == pytest.approx({m: v["ndcg@20"] for m, v in of["models"].items()})
+    assert set(told["user_id"].nunique()[:, "release"]) == {earlier["users"], last["users"]}
