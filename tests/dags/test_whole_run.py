@@ -33,6 +33,8 @@ QUICK = {
     "VITRINE_TRAINING__LIGHTGBM__TREES": "20",
     "VITRINE_TRAINING__WEEKS": "2",
     "VITRINE_EVALUATION__BASELINES": "false",
+    # Which of two releases of sixty households is the better one is chance, and not what is asked here.
+    "VITRINE_GATE__RULES": '[{"metric": "leaks", "at_most": 0}]',
 }
 FIRST_DAY, NEXT_DAY = dt.date(2017, 11, 4), dt.date(2017, 11, 5)
 AFTER_NEXT_DAY = dt.datetime(2017, 11, 6, 2, tzinfo=dt.UTC)
