@@ -33,7 +33,7 @@ def test_the_later_layer_wins(tmp_path, monkeypatch):
     assert (found.training.lightgbm.trees, found.training.lightgbm.leaves, found.training.weeks) == (7, 9, 3)
     assert origin("training.lightgbm.trees", (path,)) == str(path)
     assert origin("training.lightgbm.leaves", (path,)) == "environment"
-    assert origin("training.lightgbm.learning_rate", (path,)) == "default"
+    assert origin("training.logistic.iterations", (path,)) == "default"
 
 
 def test_overlays_named_by_the_environment_are_read(tmp_path, monkeypatch):
