@@ -66,7 +66,7 @@ def champions_ranker(name: str | None, settings: Settings) -> Path | None:
     folder = settings.releases / name
     manifest = read_manifest(folder)
     if manifest.feature_set != feature_set_id() or manifest.recall_code not in (None, recall_code()):
-        log.warning("the champion has other features: judged against the baselines only", extra={"release": name})
+        log.warning("the champion has other features: judged by its lead over the baselines", extra={"release": name})
         return None
     return folder / "ranker" / "model.onnx"
 

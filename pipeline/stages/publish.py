@@ -95,7 +95,13 @@ def _decision(folder: Path, day: dt.date, settings: Settings) -> dict[str, Any]:
     found = releases.read_decision(folder)
     if found is None:
         report = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        decision = decide(report, _facts(folder, day, settings), settings.gate, newer=_newer(report, day, settings))
+        decision = decide(
+            report,
+            _facts(folder, day, settings),
+            settings.gate,
+            newer=_newer(report, day, settings),
+            champions=_champions(report, settings),
+        )
         found = decision.as_json()
         releases.write_decision(folder, found)
         if not decision.promoted:
@@ -123,6 +129,15 @@ def _newer(report: dict[str, Any], day: dt.date, settings: Settings) -> str | No
     name = report["champion"]
     is_newer = name is not None and releases.read_manifest(settings.releases / name).day > str(day)
     return name if is_newer else None
+
+
+def _champions(report: dict[str, Any], settings: Settings) -> dict[str, Any] | None:
+    """What the champion's own evaluation said."""
+    if report["champion"] is None:
+        return None
+    told = settings.releases / report["champion"] / "metrics.json"
+    found: dict[str, Any] = json.loads(told.read_text(encoding="utf-8"))
+    return found
 
 
 def _fill(folder: Path, parts: dict[str, Path], day: dt.date, settings: Settings) -> None:

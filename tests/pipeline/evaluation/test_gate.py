@@ -46,6 +46,22 @@ def test_a_champion_that_cannot_be_asked_is_said():
     assert "20171101-aaaaaaaa cannot be asked" in decision.findings[-1].reason
 
 
+@pytest.mark.parametrize(("lead", "promoted"), [(0.03, True), (0.015, True), (0.005, False)])
+def test_a_champion_that_cannot_be_asked_is_compared_by_how_far_it_was_ahead(lead, promoted):
+    """0.02 ahead of the baseline then, both known to 0.006: less than 0.0085 behind that may be chance."""
+    report = {**FIRST, "champion": "20171101-aaaaaaaa", "differences": ahead(lead)}
+    champions = {**FIRST, "differences": ahead(0.02)}
+    decision = decide(report, {}, gate(not_worse_than="champion"), champions=champions)
+    assert decision.promoted is promoted
+    found = decision.findings[-1]
+    assert found.value == pytest.approx(lead - 0.02)
+    assert f"{lead - 0.02:+.4f} ({lead - 0.02 - 0.0085:+.4f} to {lead - 0.02 + 0.0085:+.4f})" in found.reason
+
+
+def ahead(lead):
+    return {"best_baseline": {"ndcg@20": [lead, lead - 0.006, lead + 0.006]}}
+
+
 @pytest.mark.parametrize(
     ("rule", "promoted"),
     [({"at_least": 0.25}, True), ({"at_least": 0.26}, False), ({"at_most": 0.25}, True), ({"at_most": 0.24}, False)],
