@@ -115,12 +115,12 @@ def read_snapshot(folder: Path) -> Snapshot:
     try:
         meta = json.loads((folder / _META).read_text(encoding="utf-8"))
         made_by, as_of = meta["feature_set"], meta["as_of"]
+        if made_by != feature_set_id():  # its files may be others, too
+            raise FeatureSetMismatchError(str(folder), made_by=made_by, this_code=feature_set_id())
         tables = {name: pq.read_table(folder / f"{name}.parquet") for name in (*ENTITIES, SHOP)}
         tables["item"].field("available")
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise _no_snapshot(folder, error) from error
-    if made_by != feature_set_id():
-        raise FeatureSetMismatchError(str(folder), made_by=made_by, this_code=feature_set_id())
     return arrays_of(tables, as_of)
 
 
